@@ -1,0 +1,53 @@
+# Front door to the repository.  The work is done by Meson (meson.build) and the scripts in scripts/.
+#
+#   make run [PORT=9000]     build, start an example agent, and send it a first request
+#   make help                all targets
+
+PORT ?= 8080
+FUZZ_SECONDS ?= 60
+SAN ?= plain
+
+.PHONY: build run test bench fuzz lint install clean help
+
+build:
+	@scripts/setup.sh build
+	@scripts/build.sh
+
+run:
+	@scripts/setup.sh build
+	@scripts/build.sh examples/minimal_agent
+	@scripts/run.sh $(PORT)
+
+test:
+	@scripts/setup.sh build test
+	@scripts/test.sh $(SAN)
+
+bench:
+	@scripts/setup.sh build bench
+	@scripts/build.sh
+	@bench/run.py $(BENCH_ARGS)
+
+fuzz:
+	@scripts/setup.sh build fuzz
+	@FUZZ_SECONDS=$(FUZZ_SECONDS) scripts/fuzz.sh $(FUZZ)
+
+lint:
+	@scripts/setup.sh build lint
+	@scripts/lint.sh
+
+install:
+	@PREFIX=$(PREFIX) DESTDIR=$(DESTDIR) scripts/install.sh
+
+clean:
+	rm -rf build build-asan build-tsan build-fuzz build-install
+
+help:
+	@echo 'make [build]                the library, examples and tests into build/'
+	@echo 'make run [PORT=9000]        build, start build/examples/minimal_agent, send it a request; Ctrl-C ends it'
+	@echo 'make test [SAN=asan|tsan]   all tests; SAN: under the address+undefined or the thread sanitizer'
+	@echo 'make lint                   warnings, clang-tidy, formatting, include arrows'
+	@echo 'make fuzz [FUZZ_SECONDS=60] [FUZZ=fuzz_json]   each fuzzer for so long'
+	@echo 'make bench                  measure against the reference programs'
+	@echo 'make install [PREFIX=/usr/local] [DESTDIR=]    library, headers, pkg-config file, manual pages'
+	@echo 'make clean                  remove everything that was built'
+	@echo 'Packages that are missing on Debian 12 or 13 are installed by scripts/setup.sh, which says what and why.'

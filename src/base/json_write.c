@@ -1,0 +1,239 @@
+/* json_write.c - values to JSON text, compact or spaced, always valid.
+ *
+ * yyjson writes into a scratch buffer on the stack, and from the heap only when a text outgrows it; from there the text
+ * goes into the caller's buffer in one pass, which puts the spaces in where the style has them.  Nothing is checked
+ * beforehand: yyjson itself refuses NaN, infinity and broken UTF-8, and only then is the value written again with
+ * that tolerated and mended. */
+#include "base/json.h"
+#include "base/utf8.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* yyjson sets six bytes aside for each byte of a string. */
+#define SCRATCH_BYTES 8192
+
+/* Up to here the room that spaces could take at worst is reserved without counting them. */
+#define SPACES_UNCOUNTED_BYTES 4096
+
+#define LOW_BITS UINT64_C(0x0101010101010101)
+#define HIGH_BITS UINT64_C(0x8080808080808080)
+
+typedef struct scratch {
+    _Alignas(max_align_t) char bytes[SCRATCH_BYTES];
+} scratch;
+
+/* yyjson's writer holds one block at a time, so the scratch buffer is either that block or free. */
+static void *scratch_malloc(void *context, size_t size)
+{
+    return size <= SCRATCH_BYTES ? ((scratch *)context)->bytes : malloc(size);
+}
+
+static void *scratch_realloc(void *context, void *block, size_t old_size, size_t size)
+{
+    scratch *s = context;
+
+    if (block != s->bytes)
+        return realloc(block, size);
+    if (size <= SCRATCH_BYTES)
+        return block;
+
+    void *larger = malloc(size);
+    if (larger)
+        memcpy(larger, block, MIN(old_size, size));
+    return larger;
+}
+
+static void scratch_free(void *context, void *block)
+{
+    if (block != ((scratch *)context)->bytes)
+        free(block);
+}
+
+static inline uint64_t load64(const char *from)
+{
+    uint64_t word;
+
+    memcpy(&word, from, sizeof(word));
+    return word;
+}
+
+/* Not zero when one of the eight bytes is this one; may only err towards "yes" above a byte that is. */
+static inline uint64_t has_byte(uint64_t word, unsigned char byte)
+{
+    uint64_t difference = word ^ (LOW_BITS * byte);
+
+    return (difference - LOW_BITS) & ~difference & HIGH_BITS;
+}
+
+/* Copy a string up to and with its closing quote; to may be NULL to only find the end.  Returns the end in from. */
+static const char *copy_string(char **to, const char *from, const char *end)
+{
+    const char *start = from;
+    char *out = *to;
+
+    while (from < end) {
+        if (end - from >= 8) {
+            uint64_t word = load64(from);
+
+            if (!(has_byte(word, '"') | has_byte(word, '\\'))) {
+                if (out)
+                    memcpy(out + (from - start), &word, sizeof(word));
+                from += 8;
+                continue;
+            }
+        }
+        char byte = *from;
+        if (out)
+            out[from - start] = byte;
+        from++;
+        if (byte == '"')
+            break;
+        if (byte == '\\' && from < end) {
+            if (out)
+                out[from - start] = *from;
+            from++;
+        }
+    }
+    if (out)
+        *to = out + (from - start);
+    return from;
+}
+
+/* Copy compact JSON with a space after each ',' and ':' outside of strings; with to NULL only count the spaces. */
+static size_t copy_spaced(char *to, const char *from, size_t length)
+{
+    const char *end = from + length;
+    size_t spaces = 0;
+
+    while (from < end) {
+        char byte = *from++;
+
+        if (to)
+            *to++ = byte;
+        if (byte == '"') {
+            from = copy_string(&to, from, end);
+        } else if (byte == ',' || byte == ':') {
+            spaces++;
+            if (to)
+                *to++ = ' ';
+        }
+    }
+    return spaces;
+}
+
+static ac_status append_spaced(buf *out, const char *text, size_t length)
+{
+    if (length > SPACES_UNCOUNTED_BYTES || buf_reserve(out, length * 2) != AC_OK)
+        AC_TRY(buf_reserve(out, length + copy_spaced(NULL, text, length)));
+
+    out->length += length + copy_spaced(out->data + out->length, text, length);
+    return AC_OK;
+}
+
+static ac_status append_styled(buf *out, const char *text, size_t length, json_style style)
+{
+    return style == JSON_SPACED ? append_spaced(out, text, length) : buf_append(out, text, length);
+}
+
+/* Bytes that are not UTF-8 appear only inside strings, so they may be replaced before or after spacing alike. */
+static ac_status append_clean(buf *out, const char *text, size_t length, json_style style)
+{
+    _cleanup_(buf_done) buf clean = BUF_INIT(SIZE_MAX);
+
+    AC_TRY(utf8_append_clean(&clean, text, length));
+    return append_styled(out, clean.data, clean.length, style);
+}
+
+/* Write with what yyjson must tolerate added one by one, so that repairs says exactly what there was. */
+static char *write_value(const yyjson_mut_val *value, const yyjson_alc *alc, size_t *ret_length, json_repairs *repairs,
+                         ac_status *ret_status)
+{
+    yyjson_write_flag flags = YYJSON_WRITE_NOFLAG;
+    yyjson_write_err failure = {0};
+
+    for (;;) {
+        char *text = yyjson_mut_val_write_opts(value, flags, alc, ret_length, &failure);
+
+        if (text)
+            return text;
+        if (failure.code == YYJSON_WRITE_ERROR_NAN_OR_INF && !repairs->not_a_number) {
+            repairs->not_a_number = true;
+            flags |= YYJSON_WRITE_INF_AND_NAN_AS_NULL;
+        } else if (failure.code == YYJSON_WRITE_ERROR_INVALID_STRING && !repairs->not_utf8) {
+            repairs->not_utf8 = true;
+            flags |= YYJSON_WRITE_ALLOW_INVALID_UNICODE;
+        } else {
+            bool memory = failure.code == YYJSON_WRITE_ERROR_MEMORY_ALLOCATION;
+            *ret_status = memory ? AC_ERR_NOMEM : AC_ERR_INVALID;
+            return NULL;
+        }
+    }
+}
+
+ac_status json_write(buf *out, const yyjson_mut_val *value, json_style style, json_repairs *ret_repairs)
+{
+    json_repairs repairs = {0};
+    scratch room; /* not initialised: 8 KiB to clear would cost more than most texts to write */
+    yyjson_alc alc = {scratch_malloc, scratch_realloc, scratch_free, &room};
+    size_t length = 0;
+    ac_status status = AC_OK;
+
+    if (ret_repairs)
+        *ret_repairs = repairs;
+    if (!value)
+        return buf_append(out, "null", 4);
+
+    char *text = write_value(value, &alc, &length, &repairs, &status);
+    if (!text)
+        return status;
+    status = repairs.not_utf8 ? append_clean(out, text, length, style) : append_styled(out, text, length, style);
+    scratch_free(&room, text);
+    if (ret_repairs)
+        *ret_repairs = repairs;
+    return status;
+}
+
+/* Whether text can stand between quotes as it is: printable ASCII without quote and backslash. */
+static bool is_plain(const char *text, size_t length)
+{
+    size_t at = 0;
+
+    for (; length - at >= 8; at += 8) {
+        uint64_t word = load64(text + at);
+        uint64_t special = has_byte(word, '"') | has_byte(word, '\\');
+
+        /* Below a space, borrowing from the high bit; bytes with the high bit set are not plain anyway. */
+        special |= (word - LOW_BITS * ' ') & HIGH_BITS;
+        if ((special | word) & HIGH_BITS)
+            return false;
+    }
+    for (; at < length; at++) {
+        unsigned char byte = (unsigned char)text[at];
+
+        if (byte < ' ' || byte >= 0x80 || byte == '"' || byte == '\\')
+            return false;
+    }
+    return true;
+}
+
+ac_status json_write_string(buf *out, const char *text, size_t length)
+{
+    if (!is_plain(text, length)) {
+        yyjson_mut_val value = {0};
+
+        yyjson_mut_set_strn(&value, text, length);
+        return json_write(out, &value, JSON_COMPACT, NULL);
+    }
+
+    if (length > SIZE_MAX - 2)
+        return AC_ERR_TOO_LARGE;
+    AC_TRY(buf_reserve(out, length + 2));
+    char *at = out->data + out->length;
+    *at++ = '"';
+    if (length > 0)
+        memcpy(at, text, length);
+    at[length] = '"';
+    out->length += length + 2;
+    return AC_OK;
+}

@@ -1,0 +1,327 @@
+/* exchange.c - answering a request from any thread.
+ *
+ * What is sent gathers in head and pending, under the exchange's lock; the loop takes it in one go (output.c).  A task
+ * for that is posted only when none is on its way, so a handler that sends a thousand events quickly wakes the loop a
+ * few times, and one that sends slowly has each event on the wire at once.
+ *
+ * References: one of the connection while it works on the exchange, one of the service, one of a posted flush. */
+#include "http/conn.h"
+
+#include "base/json.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#define STREAM_FIRST_BYTES 1024 /* allocated for a stream's first event */
+
+static void flush_task(loop_task *task)
+{
+    http_exchange *x = CONTAINER_OF(task, http_exchange, flush_task);
+
+    pthread_mutex_lock(&x->lock);
+    x->scheduled = false;
+    pthread_mutex_unlock(&x->lock);
+    http_exchange_flush(x);
+    http_exchange_unref(x);
+}
+
+http_exchange *http_exchange_new(http_conn *c)
+{
+    http_exchange *x = calloc(1, sizeof *x);
+
+    if (!x)
+        return NULL;
+    atomic_init(&x->refs, 1);
+    x->server = c->home->server;
+    x->loop = &c->home->loop;
+    x->conn = c;
+    x->flush_task.run = flush_task;
+    x->head = BUF_INIT(SIZE_MAX / 2);
+    x->pending = BUF_INIT(SIZE_MAX / 2);
+    pthread_mutex_init(&x->lock, NULL);
+    x->changed = (pthread_cond_t) PTHREAD_COND_INITIALIZER;
+    return x;
+}
+
+http_exchange *http_exchange_ref(http_exchange *x)
+{
+    atomic_fetch_add_explicit(&x->refs, 1, memory_order_relaxed);
+    return x;
+}
+
+void http_exchange_unref(http_exchange *x)
+{
+    if (atomic_fetch_sub_explicit(&x->refs, 1, memory_order_acq_rel) != 1)
+        return;
+    http_ws_free(x->ws);
+    buf_done(&x->head);
+    buf_done(&x->pending);
+    http1_message_done(&x->message);
+    pthread_mutex_destroy(&x->lock);
+    pthread_cond_destroy(&x->changed);
+    arena_done(&x->arena);
+    free(x);
+}
+
+void http_exchange_detach(http_exchange *x, bool timed_out)
+{
+    void (*fn)(http_exchange *x, void *user);
+    void *user;
+
+    pthread_mutex_lock(&x->lock);
+    atomic_store(&x->gone, true);
+    x->timed_out = timed_out;
+    x->conn = NULL;
+    buf_done(&x->pending);
+    fn = x->on_writable;
+    user = x->on_writable_user;
+    x->on_writable = NULL;
+    pthread_cond_broadcast(&x->changed);
+    pthread_mutex_unlock(&x->lock);
+    if (x->ws)
+        http_ws_detach(x);
+    if (fn) {
+        fn(x, user);
+        http_exchange_unref(x);
+    }
+}
+
+/* ---- looking ---- */
+
+const http_request *http_exchange_request(const http_exchange *x)
+{
+    return &x->message.request;
+}
+
+arena *http_exchange_arena(http_exchange *x)
+{
+    return &x->arena;
+}
+
+bool http_exchange_closed(const http_exchange *x)
+{
+    return atomic_load_explicit(&x->gone, memory_order_acquire);
+}
+
+bool http_exchange_on_loop(const http_exchange *x)
+{
+    return http_loop_here(x->loop);
+}
+
+static bool is_named(const http_header *h, const char *name, size_t length)
+{
+    return h->name_length == length && strncasecmp(h->name, name, length) == 0;
+}
+
+static const char *join(http_exchange *x, const char *name, size_t length, size_t first, size_t bytes)
+{
+    const http_request *r = &x->message.request;
+    char *text = arena_alloc(&x->arena, bytes + 1);
+    char *p = text;
+
+    if (!text)
+        return r->headers[first].value;
+    for (size_t i = first; i < r->header_count; i++) {
+        const http_header *h = &r->headers[i];
+
+        if (!is_named(h, name, length))
+            continue;
+        if (p != text) {
+            memcpy(p, ", ", 2);
+            p += 2;
+        }
+        memcpy(p, h->value, h->value_length);
+        p += h->value_length;
+    }
+    *p = '\0';
+    return text;
+}
+
+const char *http_exchange_header(http_exchange *x, const char *name)
+{
+    const http_request *r = &x->message.request;
+    size_t length = strlen(name), first = 0, count = 0, bytes = 0;
+
+    for (size_t i = 0; i < r->header_count; i++) {
+        if (!is_named(&r->headers[i], name, length))
+            continue;
+        if (count++ == 0)
+            first = i;
+        bytes += r->headers[i].value_length + 2U;
+    }
+    if (count <= 1)
+        return count ? r->headers[first].value : NULL;
+    return join(x, name, length, first, bytes);
+}
+
+/* ---- answering ---- */
+
+void http_exchange_schedule(http_exchange *x)
+{
+    if (x->scheduled)
+        return;
+    x->scheduled = true;
+    http_exchange_ref(x);
+    http_loop_post(x->loop, &x->flush_task);
+}
+
+static bool body_allowed(const http_exchange *x, int status)
+{
+    return !x->message.request.head && status >= 200 && status != 204 && status != 304;
+}
+
+static bool stays_open(const http_exchange *x)
+{
+    return x->message.keep_alive && !atomic_load_explicit(&x->server->draining, memory_order_relaxed);
+}
+
+static ac_status begin_locked(http_exchange *x, const http_response *response, exchange_state state,
+                              http_framing framing, size_t length)
+{
+    if (x->state != EXCHANGE_OPEN)
+        return AC_ERR_STATE;
+    if (atomic_load(&x->gone))
+        return AC_ERR_CLOSED;
+    x->keep_alive = stays_open(x);
+    AC_TRY(http_head_write(&x->head, response, framing, length, x->message.request.minor_version, x->keep_alive));
+    x->state = state;
+    x->framing = framing;
+    return AC_OK;
+}
+
+ac_status http_respond(http_exchange *x, const http_response *response, buf *body)
+{
+    buf taken = body ? buf_move(body) : (buf){0};
+    http_framing framing = response->status == 204 || response->status == 304 ? HTTP_FRAMING_NONE : HTTP_FRAMING_LENGTH;
+    ac_status status;
+
+    pthread_mutex_lock(&x->lock);
+    status = begin_locked(x, response, EXCHANGE_WHOLE, framing, taken.length);
+    if (status == AC_OK) {
+        if (body_allowed(x, response->status))
+            x->pending = buf_move(&taken);
+        x->finished = true;
+        http_exchange_schedule(x);
+    }
+    pthread_mutex_unlock(&x->lock);
+    buf_done(&taken);
+    return status;
+}
+
+ac_status http_stream_begin(http_exchange *x, const http_response *response, const char *probe)
+{
+    http_framing framing = x->message.request.minor_version == 0 ? HTTP_FRAMING_CLOSE : HTTP_FRAMING_CHUNKED;
+    ac_status status;
+
+    pthread_mutex_lock(&x->lock);
+    if (framing == HTTP_FRAMING_CLOSE)
+        x->message.keep_alive = false;
+    status = begin_locked(x, response, EXCHANGE_STREAMING, framing, 0);
+    if (status == AC_OK) {
+        x->probe = probe;
+        if (!body_allowed(x, response->status))
+            x->framing = HTTP_FRAMING_NONE;
+    }
+    pthread_mutex_unlock(&x->lock);
+    return status;
+}
+
+static bool has_room(const http_exchange *x, size_t bytes)
+{
+    size_t unsent = x->pending.length + x->inflight;
+
+    return unsent == 0 || unsent + bytes <= x->server->options.stream_buffer_bytes;
+}
+
+ac_status http_exchange_wait_room(http_exchange *x, size_t bytes)
+{
+    while (!atomic_load(&x->gone) && !has_room(x, bytes)) {
+        if (http_loop_here(x->loop))
+            return AC_ERR_AGAIN;
+        x->waiters++;
+        /* Not without end: the connection's write deadline wakes us when the client takes nothing. */
+        pthread_cond_wait(&x->changed, &x->lock);
+        x->waiters--;
+    }
+    if (atomic_load(&x->gone))
+        return x->timed_out ? AC_ERR_TIMEOUT : AC_ERR_CLOSED;
+    return AC_OK;
+}
+
+static ac_status write_locked(http_exchange *x, const void *data, size_t length)
+{
+    if (x->state != EXCHANGE_STREAMING || x->finished)
+        return AC_ERR_STATE;
+    AC_TRY(http_exchange_wait_room(x, length));
+    if (x->framing == HTTP_FRAMING_NONE)
+        return AC_OK;
+    if (!x->pending.data)
+        AC_TRY(buf_reserve(&x->pending, MAX(length, STREAM_FIRST_BYTES)));
+    AC_TRY(buf_append(&x->pending, data, length));
+    http_exchange_schedule(x);
+    return AC_OK;
+}
+
+ac_status http_stream_write(http_exchange *x, const void *data, size_t length)
+{
+    ac_status status;
+
+    pthread_mutex_lock(&x->lock);
+    status = write_locked(x, data, length);
+    pthread_mutex_unlock(&x->lock);
+    return status;
+}
+
+void http_stream_end(http_exchange *x)
+{
+    pthread_mutex_lock(&x->lock);
+    if (x->state == EXCHANGE_STREAMING && !x->finished) {
+        x->finished = true;
+        if (!atomic_load(&x->gone))
+            http_exchange_schedule(x);
+    }
+    pthread_mutex_unlock(&x->lock);
+}
+
+typedef struct writable_call {
+    loop_task task;
+    http_exchange *x;
+    void (*fn)(http_exchange *x, void *user);
+    void *user;
+} writable_call;
+
+static void writable_task(loop_task *task)
+{
+    writable_call *call = CONTAINER_OF(task, writable_call, task);
+
+    call->fn(call->x, call->user);
+    http_exchange_unref(call->x);
+    free(call);
+}
+
+ac_status http_exchange_on_writable(http_exchange *x, void (*fn)(http_exchange *x, void *user), void *user)
+{
+    ac_status status = AC_OK;
+
+    pthread_mutex_lock(&x->lock);
+    if (x->on_writable) {
+        status = AC_ERR_STATE;
+    } else if (atomic_load(&x->gone)) {
+        status = AC_ERR_CLOSED; /* and there may be no loop any more that could call */
+    } else if (x->pending.length + x->inflight > x->server->options.stream_buffer_bytes / 2) {
+        x->on_writable = fn;
+        x->on_writable_user = user;
+        http_exchange_ref(x);
+    } else { /* nothing to wait for: call soon, but never from inside */
+        writable_call *call = malloc(sizeof *call);
+
+        if (call) {
+            *call = (writable_call){.task.run = writable_task, .x = http_exchange_ref(x), .fn = fn, .user = user};
+            http_loop_post(x->loop, &call->task);
+        }
+        status = call ? AC_OK : AC_ERR_NOMEM;
+    }
+    pthread_mutex_unlock(&x->lock);
+    return status;
+}

@@ -1,0 +1,189 @@
+/* loop.c - the event loop: libuv's, plus an inbox for other threads and cheap deadlines.
+ *
+ * The inbox is a stack that senders push onto with one compare-and-swap and that the loop takes whole; only the sender
+ * that finds it empty pays for waking the loop.  Deadlines are checked by one coarse timer that runs only while some
+ * are armed, so an idle process sleeps. */
+#include "http/loop.h"
+
+#include "base/log.h"
+
+#include <stdlib.h>
+
+#define TICK_MS_MIN 5
+#define TICK_MS_MAX 500
+
+static void run_tasks(loop_task *task)
+{
+    while (task) {
+        loop_task *next = task->next; /* run may free or repost the task */
+        task->run(task);
+        task = next;
+    }
+}
+
+static void on_wake(uv_async_t *wake)
+{
+    http_loop *loop = wake->data;
+    loop_task *newest = atomic_exchange_explicit(&loop->inbox, NULL, memory_order_acquire);
+    loop_task *oldest = NULL;
+
+    while (newest) { /* reverse: first come, first served */
+        loop_task *next = newest->next;
+        newest->next = oldest;
+        oldest = newest;
+        newest = next;
+    }
+    http_loop_enter(loop);
+    run_tasks(oldest);
+    http_loop_leave(loop);
+}
+
+static void on_before_poll(uv_prepare_t *prepare)
+{
+    (void) prepare;
+    log_batch_flush();
+}
+
+void http_loop_enter(http_loop *loop)
+{
+    loop->dispatching = true;
+}
+
+void http_loop_run_posted(http_loop *loop)
+{
+    while (loop->local) {
+        loop_task *tasks = loop->local;
+        loop->local = NULL;
+        loop->local_tail = &loop->local;
+        run_tasks(tasks);
+    }
+}
+
+void http_loop_leave(http_loop *loop)
+{
+    http_loop_run_posted(loop);
+    loop->dispatching = false;
+}
+
+void http_loop_post(http_loop *loop, loop_task *task)
+{
+    loop_task *head;
+
+    if (http_loop_here(loop) && loop->dispatching) {
+        task->next = NULL;
+        *loop->local_tail = task;
+        loop->local_tail = &task->next;
+        return;
+    }
+    head = atomic_load_explicit(&loop->inbox, memory_order_relaxed);
+    do {
+        task->next = head;
+    } while (!atomic_compare_exchange_weak_explicit(&loop->inbox, &head, task, memory_order_release,
+                                                    memory_order_relaxed));
+    if (!head)
+        uv_async_send(&loop->wake);
+}
+
+/* ---- deadlines ---- */
+
+static void on_tick(uv_timer_t *tick)
+{
+    http_loop *loop = tick->data;
+    uint64_t now = uv_now(&loop->uv);
+
+    http_loop_enter(loop);
+    for (size_t i = 0; i < loop->deadline_kinds; i++) {
+        deadline_list *list = loop->deadlines[i];
+
+        while (list->head.next != &list->head && list->head.next->due_ms <= now) {
+            deadline *d = list->head.next;
+            deadline_disarm(loop, d);
+            list->expired(d);
+        }
+    }
+    http_loop_leave(loop);
+    if (loop->deadlines_armed == 0)
+        uv_timer_stop(tick);
+}
+
+static void tick_start(http_loop *loop)
+{
+    unsigned period = TICK_MS_MAX;
+
+    for (size_t i = 0; i < loop->deadline_kinds; i++)
+        period = MIN(period, loop->deadlines[i]->duration_ms / 8);
+    period = MAX(period, TICK_MS_MIN);
+    uv_timer_start(&loop->tick, on_tick, period, period);
+}
+
+void http_loop_add_deadlines(http_loop *loop, deadline_list *list, unsigned duration_ms, void (*expired)(deadline *d))
+{
+    list->head.next = list->head.previous = &list->head;
+    list->duration_ms = duration_ms;
+    list->expired = expired;
+    loop->deadlines[loop->deadline_kinds++] = list;
+}
+
+void deadline_arm(http_loop *loop, deadline_list *list, deadline *d)
+{
+    deadline_disarm(loop, d);
+    d->list = list;
+    d->due_ms = uv_now(&loop->uv) + list->duration_ms;
+    d->previous = list->head.previous;
+    d->next = &list->head;
+    d->previous->next = d;
+    list->head.previous = d;
+    loop->deadlines_armed++;
+    if (!uv_is_active((uv_handle_t *) &loop->tick))
+        tick_start(loop);
+}
+
+void deadline_disarm(http_loop *loop, deadline *d)
+{
+    if (!d->next)
+        return;
+    d->next->previous = d->previous;
+    d->previous->next = d->next;
+    d->next = d->previous = NULL;
+    loop->deadlines_armed--;
+}
+
+/* ---- life ---- */
+
+ac_status http_loop_init(http_loop *loop)
+{
+    *loop = (http_loop){.local_tail = &loop->local};
+    if (uv_loop_init(&loop->uv) != 0)
+        return AC_ERR_NOMEM;
+    loop->read_buffer = malloc(LOOP_READ_BUFFER_BYTES);
+    loop->local_tail = &loop->local;
+    if (!loop->read_buffer || uv_async_init(&loop->uv, &loop->wake, on_wake) != 0) {
+        free(loop->read_buffer);
+        uv_loop_close(&loop->uv);
+        return AC_ERR_NOMEM;
+    }
+    uv_timer_init(&loop->uv, &loop->tick);
+    uv_prepare_init(&loop->uv, &loop->before_poll);
+    loop->wake.data = loop->tick.data = loop;
+    uv_prepare_start(&loop->before_poll, on_before_poll);
+    uv_unref((uv_handle_t *) &loop->wake);
+    uv_unref((uv_handle_t *) &loop->before_poll);
+    http_loop_adopt(loop);
+    return AC_OK;
+}
+
+void http_loop_adopt(http_loop *loop)
+{
+    atomic_store_explicit(&loop->thread, pthread_self(), memory_order_relaxed);
+}
+
+void http_loop_done(http_loop *loop)
+{
+    uv_close((uv_handle_t *) &loop->wake, NULL);
+    uv_close((uv_handle_t *) &loop->tick, NULL);
+    uv_close((uv_handle_t *) &loop->before_poll, NULL);
+    uv_run(&loop->uv, UV_RUN_DEFAULT);
+    uv_loop_close(&loop->uv);
+    free(loop->read_buffer);
+    loop->read_buffer = NULL;
+}

@@ -1,0 +1,142 @@
+/* transport_tcp.c - connections over TCP, on libuv. */
+#include "http/conn.h"
+
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+
+typedef struct tcp_transport {
+    http_transport base;
+    uv_tcp_t tcp;
+    uv_write_t write;
+    uv_shutdown_t shutdown;
+} tcp_transport;
+
+static tcp_transport *tcp_of(http_transport *t)
+{
+    return CONTAINER_OF(t, tcp_transport, base);
+}
+
+static uv_stream_t *stream_of(http_transport *t)
+{
+    return (uv_stream_t *) &tcp_of(t)->tcp;
+}
+
+/* Reading is synchronous with the callback, so all connections of a loop share one buffer. */
+static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *ret_buf)
+{
+    tcp_transport *t = handle->data;
+
+    (void) suggested;
+    *ret_buf = uv_buf_init(t->base.conn->home->loop.read_buffer, LOOP_READ_BUFFER_BYTES);
+}
+
+static void on_read(uv_stream_t *stream, ssize_t length, const uv_buf_t *buffer)
+{
+    tcp_transport *t = stream->data;
+
+    if (length > 0)
+        http_conn_input(t->base.conn, buffer->base, (size_t) length);
+    else if (length == UV_EOF)
+        http_conn_eof(t->base.conn);
+    else if (length < 0)
+        http_conn_abort(t->base.conn);
+}
+
+static void tcp_read(http_transport *t, bool on)
+{
+    if (!on)
+        uv_read_stop(stream_of(t));
+    else if (uv_read_start(stream_of(t), on_alloc, on_read) < 0)
+        http_conn_abort(t->conn);
+}
+
+static ssize_t tcp_try_write(http_transport *t, const uv_buf_t *bufs, unsigned count)
+{
+    int written = uv_try_write(stream_of(t), bufs, count);
+
+    return written == UV_EAGAIN ? 0 : written;
+}
+
+static void on_written(uv_write_t *write, int status)
+{
+    tcp_transport *t = CONTAINER_OF(write, tcp_transport, write);
+
+    if (status != UV_ECANCELED)
+        http_conn_written(t->base.conn, status);
+}
+
+static int tcp_write(http_transport *t, const uv_buf_t *bufs, unsigned count)
+{
+    return uv_write(&tcp_of(t)->write, stream_of(t), bufs, count, on_written);
+}
+
+static size_t tcp_unsent(http_transport *t)
+{
+    return uv_stream_get_write_queue_size(stream_of(t));
+}
+
+static void tcp_shutdown(http_transport *t)
+{
+    uv_shutdown(&tcp_of(t)->shutdown, stream_of(t), NULL);
+}
+
+static bool tcp_peer_gone(http_transport *t)
+{
+    struct pollfd p = {.events = 0};
+
+    if (uv_fileno((uv_handle_t *) stream_of(t), &p.fd) < 0)
+        return true;
+    return poll(&p, 1, 0) > 0 && (p.revents & (POLLERR | POLLHUP));
+}
+
+static void on_closed(uv_handle_t *handle)
+{
+    tcp_transport *t = handle->data;
+
+    if (t->base.conn)
+        http_conn_gone(t->base.conn);
+    free(t);
+}
+
+static void tcp_close(http_transport *t)
+{
+    uv_close((uv_handle_t *) &tcp_of(t)->tcp, on_closed);
+}
+
+static const http_transport_ops tcp_ops = {
+    .try_write = tcp_try_write,
+    .write = tcp_write,
+    .unsent = tcp_unsent,
+    .read = tcp_read,
+    .shutdown = tcp_shutdown,
+    .peer_gone = tcp_peer_gone,
+    .close = tcp_close,
+};
+
+static void on_refused(uv_handle_t *handle)
+{
+    free(handle->data);
+}
+
+http_transport *http_tcp_accept(http_home *home, uv_stream_t *listener)
+{
+    tcp_transport *t = calloc(1, sizeof *t);
+
+    if (!t)
+        return NULL;
+    t->base.ops = &tcp_ops;
+    if (uv_tcp_init(&home->loop.uv, &t->tcp) < 0) {
+        free(t);
+        return NULL;
+    }
+    t->tcp.data = t;
+    if (uv_accept(listener, (uv_stream_t *) &t->tcp) < 0) {
+        uv_close((uv_handle_t *) &t->tcp, on_refused);
+        return NULL;
+    }
+    uv_tcp_nodelay(&t->tcp, 1);
+    return &t->base;
+}
