@@ -28,8 +28,8 @@ static ac_status start_background(ac_request *request, ac_reply *reply)
     int64_t seconds = ac_json_int(ac_request_payload(request), "seconds", 600);
     if (seconds < 0 || seconds > 3600)
         return ac_reply_fail(reply, 400, "seconds must be 0 to 3600");
-    ac_status status = ac_app_task_run(ac_request_app(request), "background_work", background_work,
-                                       (void *)(uintptr_t)seconds, NULL);
+    ac_status status =
+        ac_app_task_run(ac_request_app(request), "background_work", background_work, (void *)(uintptr_t)seconds, NULL);
     if (status != AC_OK)
         return status;
     return ac_reply_pack(reply, "{s:s}", "status", "started");

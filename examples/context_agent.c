@@ -3,7 +3,7 @@
  *     curl -d '{}' -H 'X-Amzn-Bedrock-AgentCore-Runtime-Session-Id: my-session' -H 'X-User: alice' \
  *         http://127.0.0.1:8080/invocations
  *
- * answers {"session_id": "my-session", "request_id": "...", "headers": {"X-User": "alice"}, "user": "alice"}. */
+ * answers {"session_id": "my-session", "request_id": "...", "headers": {"x-user": "alice"}, "user": "alice"}. */
 #include "port.h"
 
 #include <agentcore/agentcore.h>

@@ -18,8 +18,8 @@ static ac_status stream(ac_websocket *websocket, int64_t count)
     for (int64_t i = 0; i < count; i++) {
         char text[64];
         snprintf(text, sizeof(text), "Chunk %lld of %lld", (long long)(i + 1), (long long)count);
-        ac_status status = ac_websocket_send_pack(websocket, "{s:s, s:I, s:s}", "type", "stream_chunk", "chunk_id", i,
-                                                  "data", text);
+        ac_status status =
+            ac_websocket_send_pack(websocket, "{s:s, s:I, s:s}", "type", "stream_chunk", "chunk_id", i, "data", text);
         if (status != AC_OK)
             return status;
     }

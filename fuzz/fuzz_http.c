@@ -15,9 +15,9 @@
 
 static void on_message(http_exchange *x, const http_ws_message *message, void *user)
 {
-    (void) user;
+    (void)user;
     if (message->length == 1 && message->data[0] == 'Q')
-        (void) http_ws_close(x, 1000, "asked to");
+        (void)http_ws_close(x, 1000, "asked to");
     else if (http_ws_send(x, message->opcode, message->data, message->length) != AC_OK)
         return;
 }
@@ -37,7 +37,7 @@ static void on_request(http_exchange *x, void *user)
     buf body = BUF_INIT(OUTPUT_MAX);
     ac_status status;
 
-    (void) user;
+    (void)user;
     if (r->websocket)
         status = http_ws_accept(x, &(http_ws_options){.message_bytes_max = 4096, .events = &events});
     else if (strcmp(r->target, "/s") == 0)
@@ -126,14 +126,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     if (size < 2 || size > 16384)
         return 0;
-    size_t piece = data[0] % 16 == 0 ? 1 : (size_t) data[0] % 16 * 7;
+    size_t piece = data[0] % 16 == 0 ? 1 : (size_t)data[0] % 16 * 7;
     buf whole = talk(data + 1, size - 1, size);
     buf cut = talk(data + 1, size - 1, piece);
 
     blank_dates(&whole);
     blank_dates(&cut);
     if (whole.length != cut.length || (whole.length && memcmp(whole.data, cut.data, whole.length) != 0)) {
-        fprintf(stderr, "whole:\n%.*s\ncut into %zu:\n%.*s\n", (int) whole.length, whole.data, piece, (int) cut.length,
+        fprintf(stderr, "whole:\n%.*s\ncut into %zu:\n%.*s\n", (int)whole.length, whole.data, piece, (int)cut.length,
                 cut.data);
         abort();
     }

@@ -77,8 +77,8 @@ int main(int argc, char **argv)
 
     for (int i = 1; i < argc; i++) {
         struct stat info;
-        int count = stat(argv[i], &info) == 0 && S_ISDIR(info.st_mode) ? replay_directory(argv[i])
-                                                                       : replay_file(argv[i]);
+        int count =
+            stat(argv[i], &info) == 0 && S_ISDIR(info.st_mode) ? replay_directory(argv[i]) : replay_file(argv[i]);
         if (count < 0)
             return EXIT_FAILURE;
         total += count;

@@ -3,7 +3,8 @@
 
 # The system's own meson and python first, whatever else a PATH has in front (pyenv, conda, ...).
 PATH=/usr/sbin:/usr/bin:/sbin:/bin:$PATH
-export PATH
+LC_ALL=C.UTF-8
+export PATH LC_ALL
 
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 cd "$ROOT"

@@ -16,19 +16,20 @@ export CC CXX
 dir=build-fuzz
 configure "$dir" -Dfuzz=true -Dtests=disabled -Dexamples=false -Dbench=false -Db_lundef=false \
     -Db_sanitize=address,undefined -Dwerror=false
-build "$dir"
-
 if [ $# = 0 ]; then
     for source in fuzz/fuzz_*.c; do
         set -- "$@" "$(basename "$source" .c)"
     done
 fi
+for name in "$@"; do
+    [ -f "fuzz/$name.c" ] || die "no such fuzzer: $name"
+done
+build "$dir" "${@/#/fuzz/}"
 
 export ASAN_OPTIONS=detect_leaks=1
 export UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1
 mkdir -p "$dir/crashes"
 for name in "$@"; do
-    [ -x "$dir/fuzz/$name" ] || die "no such fuzzer: $name"
     kept=fuzz/corpus/$name found=$dir/corpus/$name
     mkdir -p "$found"
     say "== $name: the kept corpus, then $FUZZ_SECONDS seconds"

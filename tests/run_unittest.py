@@ -7,46 +7,62 @@ import unittest
 
 
 class TapResult(unittest.TestResult):
-    """Prints "ok" or "not ok" as each case ends; details follow as comments."""
+    """Prints "ok" or "not ok" when a case has ended, cleanup included; what went wrong follows as comments."""
 
     def __init__(self, stream):
         super().__init__()
         self.out = stream
         self.count = 0
+        self.running = False
+        self.flaws = []
+        self.skipped_because = None
 
-    def line(self, word, test, note="", details=""):
+    def report(self, name):
         self.count += 1
-        print(f"{word} {self.count} - {test.id().split('.', 1)[-1]}{note}", file=self.out, flush=True)
-        for text in details.splitlines():
-            print(f"# {text}", file=self.out, flush=True)
+        word = "not ok" if self.flaws else "ok"
+        note = f" # SKIP {self.skipped_because}" if self.skipped_because and not self.flaws else ""
+        print(f"{word} {self.count} - {name.split('.', 1)[-1]}{note}", file=self.out)
+        for text in "\n".join(self.flaws).splitlines():
+            print(f"# {text}", file=self.out)
+        self.out.flush()
+        self.flaws, self.skipped_because = [], None
 
-    def addSuccess(self, test):
-        self.line("ok", test)
+    def flaw(self, test, text):
+        self.flaws.append(text)
+        if not self.running:  # setUpClass, tearDownModule and the like
+            self.report(test.id())
+
+    def startTest(self, test):
+        super().startTest(test)
+        self.running = True
+
+    def stopTest(self, test):
+        super().stopTest(test)
+        self.running = False
+        self.report(test.id())
 
     def addFailure(self, test, err):
         super().addFailure(test, err)
-        self.line("not ok", test, details=self.failures[-1][1])
+        self.flaw(test, self.failures[-1][1])
 
     def addError(self, test, err):
         super().addError(test, err)
-        self.line("not ok", test, details=self.errors[-1][1])
-
-    def addSkip(self, test, reason):
-        super().addSkip(test, reason)
-        self.line("ok", test, note=f" # SKIP {reason}")
-
-    def addExpectedFailure(self, test, err):
-        super().addExpectedFailure(test, err)
-        self.line("ok", test)
-
-    def addUnexpectedSuccess(self, test):
-        super().addUnexpectedSuccess(test)
-        self.line("not ok", test, details="succeeded, but was expected to fail")
+        self.flaw(test, self.errors[-1][1])
 
     def addSubTest(self, test, subtest, err):
         super().addSubTest(test, subtest, err)
         if err is not None:
-            self.line("not ok", subtest, details=(self.failures + self.errors)[-1][1])
+            self.flaw(test, f"{subtest.id()}\n{(self.failures + self.errors)[-1][1]}")
+
+    def addSkip(self, test, reason):
+        super().addSkip(test, reason)
+        self.skipped_because = reason
+        if not self.running:
+            self.report(test.id())
+
+    def addUnexpectedSuccess(self, test):
+        super().addUnexpectedSuccess(test)
+        self.flaw(test, "succeeded, but was expected to fail")
 
 
 def main():

@@ -45,30 +45,32 @@ typedef struct ac_websocket ac_websocket; /* one WebSocket connection */
 /* Every field may be left zero, which means the default written beside it. */
 typedef struct ac_app_options {
     bool debug;             /* debug actions in payloads, DEBUG log level, access log; off */
-    const char *host;       /* address to bind; NULL: 0.0.0.0 inside a container, else 127.0.0.1 */
+    const char *host;       /* numeric address or "localhost"; NULL: 0.0.0.0 inside a container (DOCKER_CONTAINER is set
+                             * or /.dockerenv exists), else 127.0.0.1 */
     int port;               /* TCP port; 0: 8080; -1: any free port (see ac_app_port) */
     ac_log_level log_level; /* AC_LOG_DEFAULT: INFO, or DEBUG with debug on */
 
-    unsigned loops;               /* threads that serve sockets; one per CPU this process may use, at most 64 */
-    unsigned workers_max;         /* most handlers that may block at once; 4096.  Threads are made on demand */
-    size_t worker_stack_bytes;    /* stack of a worker thread; the system's default (ulimit -s) */
-    unsigned connections_max;     /* open connections; 65536, or what RLIMIT_NOFILE leaves; above it: 503 */
-    size_t header_bytes_max;      /* request line and headers together; 64 KiB; above it: 431 */
-    size_t body_bytes_max;        /* request body; 100 MB (104857600); above it: 413 */
-    size_t stream_buffer_bytes;   /* unsent bytes of one stream before its handler waits; 256 KiB */
-    unsigned header_timeout_ms;   /* from the first byte of a request to the end of its headers; 10 s; then 408 */
-    unsigned body_timeout_ms;     /* longest silence inside a request body; 30 s; then 408 */
-    unsigned idle_timeout_ms;     /* a kept-alive connection without a request; 75 s; then closed */
-    unsigned write_timeout_ms;    /* a client that takes nothing of what is written to it; 60 s; then closed */
-    unsigned drain_timeout_ms;    /* after SIGTERM or ac_app_stop: how long running work may finish; 30 s */
+    unsigned loops;             /* threads that serve sockets; one per CPU this process may use, at most 64 */
+    unsigned workers_max;       /* most handlers that may block at once; 4096.  Threads are made on demand */
+    size_t worker_stack_bytes;  /* stack of a worker thread; the system's default (ulimit -s) */
+    unsigned connections_max;   /* open connections; 65536, or what RLIMIT_NOFILE leaves; above it: 503 */
+    size_t header_bytes_max;    /* request line and headers together; 64 KiB; above it: 431 */
+    size_t body_bytes_max;      /* request body; 100 MB (104857600); above it: 413 */
+    size_t stream_buffer_bytes; /* unsent bytes of one stream before its handler waits; 256 KiB */
+    unsigned header_timeout_ms; /* from the first byte of a request to the end of its headers; 10 s; then 408.  A new
+                                   * connection that says nothing for so long is closed */
+    unsigned body_timeout_ms;   /* longest silence inside a request body; 30 s; then 408 */
+    unsigned idle_timeout_ms;   /* a kept-alive connection without a request; 75 s; then closed */
+    unsigned write_timeout_ms;  /* a client that takes nothing of what is written to it; 60 s; then closed */
+    unsigned drain_timeout_ms;  /* after SIGTERM or ac_app_stop: how long running work may finish; 30 s */
 
-    size_t websocket_message_bytes_max; /* one received message, after inflating; 16 MiB; above it: close 1009 */
+    size_t websocket_message_bytes_max;  /* one received message, after inflating; 16 MiB; above it: close 1009 */
     unsigned websocket_ping_interval_ms; /* silence after which a ping is sent; 20 s */
     unsigned websocket_ping_timeout_ms;  /* no answer to it for this long: closed with 1011; 20 s */
     bool websocket_no_deflate;           /* never compress, even when the client offers it; off */
 
     ac_status (*on_start)(ac_app *app, void *user); /* before the port is opened; a failure ends ac_app_run */
-    void (*on_stop)(ac_app *app, void *user);       /* after the last handler has returned */
+    void (*on_stop)(ac_app *app, void *user);       /* after the last handler has returned, or the wait for it ended */
     void *user;                                     /* handed to the two above */
 } ac_app_options;
 
@@ -152,7 +154,8 @@ AC_API ac_status ac_reply_set_status(ac_reply *reply, int status);
  * Content-Length, Transfer-Encoding, Connection, Date), AC_ERR_STATE, AC_ERR_NOMEM. */
 AC_API ac_status ac_reply_set_header(ac_reply *reply, const char *name, const char *value);
 
-/* A JSON document of the reply's to build an answer or an event in.  Its values live until the reply is done. */
+/* A JSON document of the reply's to build an answer or an event in.  Its values live until the reply is done, so in a
+ * long stream it only grows: there, use ac_reply_send_pack or a document of your own. */
 AC_API yyjson_mut_doc *ac_reply_doc(ac_reply *reply);
 
 /* Answer with a value of ac_reply_doc's document (NULL: `null`), as JSON text.  NaN and infinities, which JSON does
@@ -160,7 +163,8 @@ AC_API yyjson_mut_doc *ac_reply_doc(ac_reply *reply);
  * Errors: AC_ERR_STATE (already answered or streaming), AC_ERR_CLOSED (client gone), AC_ERR_NOMEM. */
 AC_API ac_status ac_reply_value(ac_reply *reply, yyjson_mut_val *value);
 
-/* The same, with the value built by a format string (json.h). */
+/* The same, with the value built by a format string (json.h), where `o` stands for values of ac_reply_doc's document.
+ * AC_ERR_INVALID when that fails: a string in it that is not UTF-8 is an error here. */
 AC_API ac_status ac_reply_pack(ac_reply *reply, const char *format, ...);
 
 /* Answer with length bytes of any content type ("text/plain; charset=utf-8"); data is copied.  Errors as above. */
@@ -175,11 +179,13 @@ AC_API ac_status ac_reply_raw(ac_reply *reply, const char *content_type, const v
  * AC_ERR_AGAIN, AC_ERR_STATE (already answered), AC_ERR_NOMEM. */
 AC_API ac_status ac_reply_send(ac_reply *reply, yyjson_mut_val *value);
 
-/* The same, with the value built by a format string (json.h). */
+/* The same, with the value built by a format string (json.h).  AC_ERR_INVALID when that fails. */
 AC_API ac_status ac_reply_send_pack(ac_reply *reply, const char *format, ...);
 
 /* Have fn called once, on the loop thread, when a stream that answered AC_ERR_AGAIN has room again or its client is
- * gone.  For deferred replies that stream from the loop.  Errors: AC_ERR_STATE (not streaming). */
+ * gone.  For deferred replies that stream from the loop.
+ * Errors: AC_ERR_STATE (not streaming, or one is set already), AC_ERR_CLOSED (gone already: fn is not called),
+ * AC_ERR_NOMEM. */
 AC_API ac_status ac_reply_on_writable(ac_reply *reply, void (*fn)(ac_reply *reply, void *user), void *user);
 
 /* Whether the client of this reply has gone away.  Cheap: ask in long computations. */
@@ -197,7 +203,7 @@ AC_API ac_status ac_reply_fail_as(ac_reply *reply, int http_status, const char *
 
 /* Keep the reply beyond the handler's return: the handler then returns AC_OK and somebody, on any thread, answers and
  * calls ac_reply_finish on what this returned (the same reply and its request stay valid until then).  NULL when the
- * reply was already deferred. */
+ * reply was already deferred, and in middleware, which cannot defer. */
 AC_API ac_reply *ac_reply_defer(ac_reply *reply);
 
 /* End a deferred reply.  status is what a handler would have returned.  Gives up the reply: do not touch it, nor its
@@ -242,7 +248,8 @@ AC_API ac_status ac_app_websocket_events(ac_app *app, const ac_websocket_events 
 AC_API ac_status ac_websocket_accept(ac_websocket *websocket, const char *subprotocol);
 
 /* Wait up to timeout_ms (negative: without end) for the next message.  ret_message borrows memory of the connection.
- * Errors: AC_ERR_CLOSED (see ac_websocket_close_code), AC_ERR_TIMEOUT, AC_ERR_STATE (not accepted yet). */
+ * Errors: AC_ERR_CLOSED (see ac_websocket_close_code), AC_ERR_TIMEOUT, AC_ERR_STATE (not accepted yet, or served by
+ * callbacks). */
 AC_API ac_status ac_websocket_receive(ac_websocket *websocket, ac_message *ret_message, int timeout_ms);
 
 /* Receive and parse as JSON; *ret_doc is the caller's (yyjson_doc_free).  Errors as above, and AC_ERR_PROTOCOL when
@@ -255,15 +262,18 @@ AC_API ac_status ac_websocket_receive_json(ac_websocket *websocket, yyjson_doc *
 AC_API ac_status ac_websocket_send_text(ac_websocket *websocket, const char *text, size_t length);
 AC_API ac_status ac_websocket_send_binary(ac_websocket *websocket, const void *data, size_t length);
 
-/* Send a JSON value as a text message; the first takes a value of any document, the second a format (json.h). */
+/* Send a JSON value as a text message; the first takes a value of any document, the second a format (json.h), where
+ * AC_ERR_INVALID may also mean a wrong one. */
 AC_API ac_status ac_websocket_send_value(ac_websocket *websocket, const yyjson_mut_val *value);
 AC_API ac_status ac_websocket_send_pack(ac_websocket *websocket, const char *format, ...);
 
-/* Begin the close handshake: code 1000..4999 (RFC 6455 section 7.4; 0: 1000), reason up to 123 bytes or NULL.  Sends
- * fail with AC_ERR_CLOSED afterwards.  Before accept: refuses the connection with HTTP 403.  Never waits. */
+/* Begin the close handshake: code 1000..1003, 1007..1014 or 3000..4999 (RFC 6455 section 7.4; 0: 1000), reason up to
+ * 123 bytes or NULL.  Sends fail with AC_ERR_CLOSED afterwards.  Before accept: refuses the connection with HTTP 403.
+ * Never waits.  Errors: AC_ERR_INVALID (another code, or a longer reason). */
 AC_API ac_status ac_websocket_close(ac_websocket *websocket, int code, const char *reason);
 
-/* The code the connection was closed with: the peer's, 1006 when it vanished, 0 while it is open. */
+/* The code the connection was closed with: the peer's (1005 when it gave none), ours when the peer broke the protocol
+ * or a limit, 1006 when it vanished, 0 while it is open. */
 AC_API int ac_websocket_close_code(const ac_websocket *websocket);
 
 /* The context of the connection. */
@@ -283,8 +293,9 @@ typedef enum ac_ping_status {
 /* What GET /ping answers is, in this order: the forced status; what the ping handler says; HealthyBusy while any task
  * is active, else Healthy. */
 
-/* Register a ping handler; called on the loop thread, so it must not block.  A failure or a value outside the enum is
- * logged as a warning and passed over. */
+/* Register a ping handler; called on loop threads, several at once if there are several, and by
+ * ac_app_get_ping_status on its caller's thread, so it must not block.  A failure or a value outside the enum is logged
+ * as a warning and passed over; AC_PING_UNSET, which *ret_status is before the call, is passed over silently. */
 AC_API ac_status ac_app_ping(ac_app *app, ac_status (*handler)(ac_ping_status *ret_status, void *user), void *user);
 
 /* Force the status, whatever else is the case; AC_PING_UNSET takes the force away. */
@@ -305,7 +316,7 @@ AC_API bool ac_app_task_complete(ac_app *app, int64_t task_id);
 /* Run fn(user) on a worker thread as a tracked task: started now, completed when fn returns (a failure is logged).
  * The calling handler's request and session ids appear in the log lines of fn.  *ret_task_id may be NULL.
  * ac_app_run waits for such tasks when it stops, up to drain_timeout_ms.
- * Errors: AC_ERR_NOMEM, AC_ERR_STATE (the app is not running). */
+ * Errors: AC_ERR_NOMEM, AC_ERR_STATE (the app is not running; from on_start on, it is), AC_ERR_INVALID (no fn). */
 AC_API ac_status ac_app_task_run(ac_app *app, const char *name, ac_status (*fn)(void *user), void *user,
                                  int64_t *ret_task_id);
 
@@ -330,12 +341,12 @@ AC_API ac_status ac_app_middleware(ac_app *app, const ac_middleware *middleware)
 
 /* Cross-origin resource sharing (the Fetch standard), as middleware that ships.  Lists are comma separated. */
 typedef struct ac_cors_options {
-    const char *allow_origins;     /* "https://a.example, https://b.example" or "*"; NULL: "*" */
-    const char *allow_methods;     /* NULL: "GET, POST" */
-    const char *allow_headers;     /* NULL: "*", which mirrors what the browser asks for */
-    const char *expose_headers;    /* NULL: none */
-    bool allow_credentials;        /* with "*" as origins, the asking origin is named instead */
-    unsigned max_age_seconds;      /* how long a browser may remember a preflight; 0: 600 */
+    const char *allow_origins;  /* "https://a.example, https://b.example" or "*"; NULL: "*" */
+    const char *allow_methods;  /* NULL: "GET, POST" */
+    const char *allow_headers;  /* NULL: "*", which mirrors what the browser asks for */
+    const char *expose_headers; /* NULL: none */
+    bool allow_credentials;     /* with "*" as origins, the asking origin is named instead */
+    unsigned max_age_seconds;   /* how long a browser may remember a preflight; 0: 600 */
 } ac_cors_options;
 
 /* Answer preflight requests and mark answers for the allowed origins.  options may be NULL and is copied. */

@@ -42,12 +42,13 @@ AC_API const char *ac_context_oauth2_callback_url(const ac_context *context);
 /* The W3C baggage header as it came, or NULL. */
 AC_API const char *ac_context_baggage(const ac_context *context);
 
-/* One forwarded header by name (any case), or NULL.  Forwarded are Authorization and every header that is not
- * reserved: not those of HTTP itself, of proxies, cookies and CORS, and of X-Amz-* and X-Amzn-* only the custom
- * prefix and the identity token. */
+/* One forwarded header by name (any case), the last of several, or NULL.  Forwarded are Authorization and every
+ * header that is not reserved: not those of HTTP itself, of proxies, cookies and CORS, and of X-Amz-* and X-Amzn-* only
+ * the custom prefix and the identity token. */
 AC_API const char *ac_context_header(const ac_context *context, const char *name);
 
-/* All forwarded headers, in order of arrival; *ret_count is set to their number. */
+/* All forwarded headers, in order of arrival, names in lower case but for Authorization; *ret_count is set to their
+ * number.  NULL and 0 when memory runs out. */
 AC_API const ac_header *ac_context_headers(const ac_context *context, size_t *ret_count);
 
 /* The context of the request that the calling thread is serving, or NULL outside of a handler.  This is how library

@@ -27,7 +27,7 @@ typedef struct ac_test_response {
     yyjson_val *json;    /* the body parsed, when it is JSON; else NULL */
     const char **events; /* the data of each Server-Sent Event, when the body is an event stream */
     size_t event_count;
-    const char *error;   /* NULL, or what went wrong in one sentence */
+    const char *error; /* NULL, or what went wrong in one sentence */
 } ac_test_response;
 
 /* A client of app; the app's on_start is called.  err may be NULL.  NULL when the app has no handler, on_start failed,

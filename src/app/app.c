@@ -1,8 +1,8 @@
 /* app.c - the app as a whole: options, registration, opening, running, stopping.
  *
- * An app is idle or open.  While it is open nothing can be registered, which is why calls read the registration without
- * a lock.  The server and the workers exist exactly while it is open; app->lock guards the pointers to them, for
- * ac_app_stop, ac_app_port and ac_app_task_run may come from any thread at any time.
+ * An app is idle or open.  While it is open, nothing can be registered, which is why calls read the registration
+ * without a lock.  The server and the workers exist exactly while it is open; app->lock guards the pointers to them,
+ * for ac_app_stop, ac_app_port and ac_app_task_run may come from any thread at any time.
  *
  * Handlers that do not come back in time keep the app's memory: it is then never freed, because they still use it. */
 #include "app/app_internal.h"
@@ -47,9 +47,18 @@ ac_app *ac_app_new(const ac_app_options *options)
     return app;
 }
 
+/* Not while it runs, and never when handlers were left behind in it. */
+static bool may_be_freed(ac_app *app)
+{
+    pthread_mutex_lock(&app->lock);
+    bool idle = app->state == APP_IDLE;
+    pthread_mutex_unlock(&app->lock);
+    return idle;
+}
+
 void ac_app_free(ac_app *app)
 {
-    if (!app || app->abandoned || app->state != APP_IDLE)
+    if (!app || !may_be_freed(app))
         return;
     tasks_done(&app->tasks);
     cors_free(app->cors);
@@ -152,13 +161,15 @@ static ac_status check(const ac_app *app, ac_error *err)
 static ac_status claim(ac_app *app, ac_error *err)
 {
     pthread_mutex_lock(&app->lock);
-    bool idle = app->state == APP_IDLE && !app->abandoned;
-    if (idle) {
+    app_state was = app->state;
+    if (was == APP_IDLE) {
         app->state = APP_OPEN;
         app->stop_asked = false;
     }
     pthread_mutex_unlock(&app->lock);
-    return idle ? AC_OK : ac_error_set(err, AC_ERR_STATE, "the app is running already");
+    if (was == APP_ABANDONED)
+        return ac_error_set(err, AC_ERR_STATE, "handlers of the app's last run have not returned");
+    return was == APP_IDLE ? AC_OK : ac_error_set(err, AC_ERR_STATE, "the app is running already");
 }
 
 static void set_log_level(const ac_app_options *options)
@@ -237,7 +248,7 @@ static void count_signal(int number)
 
 static bool wait_for_workers(ac_app *app)
 {
-    uint64_t deadline = clock_monotonic_ms() + app->options.drain_timeout_ms;
+    uint64_t deadline = clock_monotonic_ms() + http_server_drain_left_ms(app->server);
     sig_atomic_t seen = signals_seen;
 
     for (;;) {
@@ -267,7 +278,7 @@ void app_close(ac_app *app)
     }
     /* Those handlers may still touch the app and their exchanges, so both stay. */
     pthread_mutex_lock(&app->lock);
-    app->abandoned = true;
+    app->state = APP_ABANDONED;
     app->server = NULL;
     pthread_mutex_unlock(&app->lock);
 }

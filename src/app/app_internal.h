@@ -23,7 +23,11 @@ typedef struct app_task app_task;
 
 /* ---- the app ---- */
 
-typedef enum app_state { APP_IDLE, APP_OPEN } app_state;
+typedef enum app_state {
+    APP_IDLE,
+    APP_OPEN,
+    APP_ABANDONED, /* stopped, but handlers are stuck in it: never freed */
+} app_state;
 
 typedef struct app_ping {
     ac_status (*handler)(ac_ping_status *ret_status, void *user);
@@ -63,7 +67,6 @@ struct ac_app {
     pthread_mutex_t lock; /* guards what follows */
     app_state state;
     bool stop_asked;
-    bool abandoned; /* handlers are stuck in it: never freed */
     http_server *server;
     workers *workers;
 };
@@ -75,8 +78,8 @@ ac_status app_open(ac_app *app, ac_error *err) AC_MUST_USE;
 /* The server of an open app, to be listened on and run, or driven by http_memory_*.  NULL when it is not open. */
 http_server *app_server(ac_app *app);
 
-/* Wait for the workers (up to drain_timeout_ms), call on_stop and free the server.  Nothing may be running in the server
- * any more: after http_server_run has returned, or after http_memory_shutdown. */
+/* Wait for the workers (up to drain_timeout_ms), call on_stop and free the server.  Nothing may be running in the
+ * server any more: after http_server_run has returned, or after http_memory_shutdown. */
 void app_close(ac_app *app);
 
 /* ---- context.c ---- */
@@ -148,7 +151,7 @@ struct ac_reply {
     int status;                    /* 0: not chosen */
     const char *content_type;      /* of the answer */
     const char *user_content_type; /* set as a header; wins */
-    buf body;
+    buf body; /* the answer; while streaming, the event that is being written */
     yyjson_mut_doc *doc;
     http_field *fields;
     size_t field_count;
@@ -189,7 +192,7 @@ struct app_call {
     atomic_int holders; /* of a deferred call: the handler until it returns, the finisher until it finishes */
 };
 
-/* call.c: a call for a request that has come in, which takes over the caller's reference of x.  NULL when memory is out. */
+/* call.c: a call for a request that has come in; it takes over the caller's reference of x.  NULL: out of memory. */
 app_call *call_new(ac_app *app, http_exchange *x);
 
 /* Answer a request for which there is no memory to make a call. */
@@ -205,7 +208,11 @@ void call_finish(app_call *call, ac_status status);
 void call_free(app_call *call);
 
 /* Since the request arrived. */
-double call_seconds(const app_call *call);
+
+/* Seconds since the call arrived, as "0.123", written into room; pass SECONDS_ROOM. */
+#define SECONDS_SIZE 26
+#define SECONDS_ROOM ((char[SECONDS_SIZE]){0})
+const char *call_seconds(const app_call *call, char room[SECONDS_SIZE]);
 
 /* One line per request in debug mode. */
 void call_log_access(const app_call *call, int status);

@@ -1,8 +1,8 @@
 /* cors.c - cross-origin resource sharing (the Fetch standard, section 3.2), as middleware.
  *
- * A preflight is answered here, with 200 or with 400 and what was wrong, and never reaches a handler.  Other answers are
- * marked before the handler runs, so that streams and errors carry the marks too.  Vary names Origin whenever another
- * origin would have been answered differently. */
+ * A preflight is answered here, with 200 or with 400 and what was wrong, and never reaches a handler.  Other answers
+ * are marked before the handler runs, so that streams and errors carry the marks too.  Vary names Origin whenever
+ * another origin would have been answered differently. */
 #include "app/app_internal.h"
 
 #include <stdio.h>

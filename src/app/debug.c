@@ -149,7 +149,7 @@ ac_status debug_handle(app_call *call, bool *ret_done)
     if (!yyjson_is_obj(payload)) {
         snprintf(message, sizeof(message), "'%s' object has no attribute 'get'", python_type(payload));
         *ret_done = true;
-        log_failure_here("AttributeError", message, "Invocation failed (%.3fs)", call_seconds(call));
+        log_failure_here("AttributeError", message, "Invocation failed (%ss)", call_seconds(call, SECONDS_ROOM));
         return reply_error(&call->reply, 500, message, NULL);
     }
 
@@ -165,6 +165,6 @@ ac_status debug_handle(app_call *call, bool *ret_done)
     } else {
         AC_TRY(run_action(call, action_text(call, action)));
     }
-    ac_log_info("Debug action completed (%.3fs)", call_seconds(call));
+    ac_log_info("Debug action completed (%ss)", call_seconds(call, SECONDS_ROOM));
     return AC_OK;
 }

@@ -10,7 +10,7 @@ static ac_status refuse_body(app_call *call)
     const char *what = request->flaw == JSON_FLAW_ENCODING ? "Invalid encoding" : "Invalid JSON";
 
     call->logged = true;
-    ac_log_warning("%s in request (%.3fs): %s", what, call_seconds(call), request->parse_details);
+    ac_log_warning("%s in request (%ss): %s", what, call_seconds(call, SECONDS_ROOM), request->parse_details);
     return reply_error(&call->reply, 400, what, request->parse_details);
 }
 

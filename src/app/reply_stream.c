@@ -1,7 +1,7 @@
 /* reply_stream.c - answers as Server-Sent Events.
  *
- * The first event sends the head; status and headers are fixed from then on.  An event is `data: `, one JSON value and a
- * blank line; JSON text has no line breaks, so one line is enough (HTML Standard, section 9.2).  An empty comment is
+ * The first event sends the head; status and headers are fixed from then on.  An event is `data: `, one JSON value and
+ * a blank line; JSON text has no line breaks, so one line is enough (HTML Standard, section 9.2).  An empty comment is
  * what the connection may send to learn whether a half-closed client still listens. */
 #include "app/app_internal.h"
 #include "base/log.h"
@@ -9,8 +9,8 @@
 #include <stdarg.h>
 #include <string.h>
 
-#define EVENT_BYTES_MAX ((size_t)1 << 30) /* text of one event */
 #define EVENT_START 256
+#define EVENT_KEEP_MAX 4096 /* bytes of buffer that an idle stream may hold */
 #define EVENT_STREAM_TYPE "text/event-stream; charset=utf-8"
 #define EVENT_STREAM_PROBE ":\n\n"
 
@@ -29,19 +29,22 @@ static ac_status stream_begin(ac_reply *reply)
         return status;
     reply->state = REPLY_STREAMING;
     if (call->invocation && ac_log_enabled(AC_LOG_INFO))
-        ac_log_info("Returning streaming response (generator) (%.3fs)", call_seconds(call));
+        ac_log_info("Returning streaming response (generator) (%ss)", call_seconds(call, SECONDS_ROOM));
     return AC_OK;
 }
 
 static ac_status send_event(ac_reply *reply, const yyjson_mut_val *value)
 {
-    _cleanup_(buf_done) buf event = BUF_INIT(EVENT_BYTES_MAX);
+    buf *event = &reply->body; /* kept from event to event */
 
-    AC_TRY(buf_reserve(&event, EVENT_START));
-    AC_TRY(buf_append(&event, "data: ", 6));
-    AC_TRY(json_write_logged(&event, value, JSON_SPACED));
-    AC_TRY(buf_append(&event, "\n\n", 2));
-    return http_stream_write(call_of_reply(reply)->x, event.data, event.length);
+    if (event->capacity > EVENT_KEEP_MAX)
+        buf_done(event);
+    event->length = 0;
+    AC_TRY(buf_reserve(event, EVENT_START));
+    AC_TRY(buf_append(event, "data: ", 6));
+    AC_TRY(json_write_logged(event, value, JSON_SPACED));
+    AC_TRY(buf_append(event, "\n\n", 2));
+    return http_stream_write(call_of_reply(reply)->x, event->data, event->length);
 }
 
 ac_status ac_reply_send(ac_reply *reply, yyjson_mut_val *value)

@@ -38,7 +38,7 @@ static ac_status answer_wrong_method(app_call *call)
     return reply_text(&call->reply, 405, "Method Not Allowed");
 }
 
-/* A request that wants to be a WebSocket and is not one (RFC 6455, section 4.2.2): only the version can be negotiated. */
+/* A request that wants to be a WebSocket and is not one.  Only the version can be negotiated (RFC 6455, 4.2.2). */
 static ac_status answer_bad_upgrade(app_call *call)
 {
     const char *version = http_exchange_header(call->x, "Sec-WebSocket-Version");

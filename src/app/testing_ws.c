@@ -231,6 +231,8 @@ void ac_test_websocket_free(ac_test_websocket *websocket)
     if (!websocket)
         return;
     send_close(websocket, WS_CODE_NORMAL);
+    if (!http_memory_closed(websocket->memory))
+        http_memory_send(websocket->memory, NULL, 0);
     uint64_t deadline = clock_monotonic_ms() + TEST_CLOSE_MS;
     for (uint64_t now; !http_memory_closed(websocket->memory) && (now = clock_monotonic_ms()) < deadline;)
         http_memory_pump(websocket->client->server, (int)(deadline - now));

@@ -71,18 +71,13 @@ ac_status buf_reserve(buf *b, size_t extra)
     return buf_grow(b, b->length + extra);
 }
 
-ac_status buf_append(buf *b, const void *data, size_t length)
+ac_status buf_append_slow(buf *b, const void *data, size_t length)
 {
     AC_TRY(buf_reserve(b, length));
     if (length > 0)
         memcpy(b->data + b->length, data, length);
     b->length += length;
     return AC_OK;
-}
-
-ac_status buf_append_text(buf *b, const char *text)
-{
-    return buf_append(b, text, strlen(text));
 }
 
 ac_status buf_vappendf(buf *b, const char *format, va_list args)

@@ -9,6 +9,7 @@
 
 #include <stdarg.h>
 #include <stdbool.h>
+#include <string.h>
 
 typedef struct buf {
     char *data;
@@ -26,8 +27,23 @@ void buf_done(buf *b);
 /* Make room for extra more bytes beyond length.  AC_ERR_TOO_LARGE past the cap, AC_ERR_NOMEM. */
 ac_status buf_reserve(buf *b, size_t extra) AC_MUST_USE;
 
-ac_status buf_append(buf *b, const void *data, size_t length) AC_MUST_USE;
-ac_status buf_append_text(buf *b, const char *text) AC_MUST_USE;
+ac_status buf_append_slow(buf *b, const void *data, size_t length) AC_MUST_USE; /* when it must grow */
+
+static inline AC_MUST_USE ac_status buf_append(buf *b, const void *data, size_t length)
+{
+    if (UNLIKELY(length > b->capacity - b->length || b->length > b->cap || length > b->cap - b->length))
+        return buf_append_slow(b, data, length);
+    if (length)
+        memcpy(b->data + b->length, data, length);
+    b->length += length;
+    return AC_OK;
+}
+
+static inline AC_MUST_USE ac_status buf_append_text(buf *b, const char *text)
+{
+    return buf_append(b, text, strlen(text));
+}
+
 ac_status buf_appendf(buf *b, const char *format, ...) AC_PRINTF(2, 3) AC_MUST_USE;
 ac_status buf_vappendf(buf *b, const char *format, va_list args) AC_PRINTF(2, 0) AC_MUST_USE;
 

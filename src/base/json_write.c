@@ -66,6 +66,14 @@ static inline uint64_t has_byte(uint64_t word, unsigned char byte)
     return (difference - LOW_BITS) & ~difference & HIGH_BITS;
 }
 
+/* Copy the four digits of \uXXXX, in lower case as Python has them; to may be NULL. */
+static const char *copy_hex(char *to, const char *from)
+{
+    for (int i = 0; to && i < 4; i++)
+        to[i] = from[i] >= 'A' && from[i] <= 'F' ? (char)(from[i] | 0x20) : from[i];
+    return from + 4;
+}
+
 /* Copy a string up to and with its closing quote; to may be NULL to only find the end.  Returns the end in from. */
 static const char *copy_string(char **to, const char *from, const char *end)
 {
@@ -93,6 +101,8 @@ static const char *copy_string(char **to, const char *from, const char *end)
             if (out)
                 out[from - start] = *from;
             from++;
+            if (from[-1] == 'u' && end - from >= 4)
+                from = copy_hex(out ? out + (from - start) : NULL, from);
         }
     }
     if (out)

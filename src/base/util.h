@@ -40,6 +40,6 @@
 #define UNLIKELY(condition) __builtin_expect(!!(condition), 0)
 
 /* The struct that holds a member, from a pointer to the member. */
-#define CONTAINER_OF(pointer, type, member) ((type *)((char *)(pointer) - offsetof(type, member)))
+#define CONTAINER_OF(pointer, type, member) ((type *)((char *)(pointer)-offsetof(type, member)))
 
 #endif

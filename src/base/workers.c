@@ -1,10 +1,15 @@
 /* workers.c - threads for code that blocks.
  *
- * Jobs wait in one queue, first in first out.  Idle threads wait in a stack, each on a condition of its own: a job wakes
- * exactly one thread, and the one that slept last, whose memory is still warm; the ones below reach their time-out and
- * end.  A job for an idle thread is put into its hands, so nobody can take it away in between.
+ * Jobs wait in one queue, first in first out.  Idle threads wait in a stack, each on a condition of its own, and the
+ * one that slept last is woken first: its memory is still warm, and the ones below reach their time-out and end.
  *
- * Invariant, under the lock: while a job waits in the queue, no thread is idle, and at least one exists.
+ * At most one thread is on its way to the queue at a time.  It takes a job and, when more are waiting, sends the next
+ * thread before it runs its own.  So jobs that block all get a thread at once, one after the other, while many short
+ * jobs are done by few threads: before the next one is awake, the first is back for more.  And the thread that submits,
+ * which serves sockets, pays for one wake-up and not for a hundred.
+ *
+ * Invariant, under the lock: while a job waits in the queue, a thread is on its way, or none is idle and none can be
+ * made; and at least one exists.
  *
  * Every thread holds a reference of the pool, so a pool whose jobs never return can be abandoned.  A thread that ends
  * joins the one that ended before it; so one join at the stop is a join of all, and what libraries keep per thread is
@@ -22,7 +27,7 @@
 
 typedef struct worker {
     pthread_cond_t wake;
-    workers_job *job;             /* put into its hands */
+    bool called;                  /* taken from the stack, to come to the queue */
     struct worker *above, *below; /* in the stack of idle ones */
 } worker;
 
@@ -35,6 +40,7 @@ struct workers {
     unsigned threads; /* that exist */
     unsigned running; /* that have a job */
     unsigned references;
+    bool on_the_way; /* a thread was called or made and has not yet come to the queue */
     bool stopping;
     bool has_ended; /* a thread to be joined: */
     pthread_t last_ended;
@@ -44,11 +50,6 @@ struct workers {
     unsigned threads_max;
     unsigned idle_ms;
 };
-
-typedef struct birth {
-    workers *pool;
-    workers_job *job;
-} birth;
 
 static void pool_release_memory(workers *w)
 {
@@ -155,43 +156,60 @@ static void idle_remove(workers *w, worker *self)
         w->idle = self->below;
 }
 
-/* The signal is sent under the lock: the worker lives on its thread's stack and may be gone the moment it is free to
- * run. */
-static bool hand_to_idle(workers *w, workers_job *job)
+static bool spawn(workers *w);
+
+/* Have one more thread come to the queue, if there may be one.  The signal is sent under the lock: the worker lives on
+ * its thread's stack and may be gone the moment it is free to run. */
+static void send_for_one(workers *w)
 {
     worker *top = w->idle;
 
-    if (!top)
-        return false;
-    idle_remove(w, top);
-    top->job = job;
-    w->running++;
-    pthread_cond_signal(&top->wake);
-    return true;
+    if (w->on_the_way)
+        return;
+    if (top) {
+        idle_remove(w, top);
+        top->called = true;
+        w->on_the_way = true;
+        pthread_cond_signal(&top->wake);
+    } else if (w->threads < w->threads_max) {
+        w->on_the_way = spawn(w);
+    }
 }
 
-/* Wait to be given a job; NULL when the thread shall end.  Under the lock. */
-static workers_job *wait_for_job(workers *w, worker *self)
+static workers_job *take_job(workers *w)
 {
     workers_job *job = queue_pop(w);
 
-    if (job) {
-        w->running++;
-        return job;
-    }
-    if (w->stopping)
+    if (!job)
         return NULL;
+    w->running++;
+    if (w->first)
+        send_for_one(w);
+    return job;
+}
 
-    struct timespec deadline = deadline_after(w->idle_ms);
-    int rc = 0;
+/* The next job, when there is one; NULL when the thread shall end.  Under the lock. */
+static workers_job *wait_for_job(workers *w, worker *self)
+{
+    workers_job *job;
 
-    self->job = NULL;
-    idle_push(w, self);
-    while (!self->job && !w->stopping && rc == 0)
-        rc = pthread_cond_timedwait(&self->wake, &w->lock, &deadline);
-    if (!self->job)
-        idle_remove(w, self); /* a job came with being taken from the stack and counted */
-    return self->job;
+    while (!(job = take_job(w)) && !w->stopping) {
+        struct timespec deadline = deadline_after(w->idle_ms);
+        int rc = 0;
+
+        self->called = false;
+        idle_push(w, self);
+        while (!self->called && !w->stopping && rc == 0)
+            rc = pthread_cond_timedwait(&self->wake, &w->lock, &deadline);
+        if (self->called) {
+            w->on_the_way = false;
+            continue;
+        }
+        idle_remove(w, self);
+        if (rc)
+            return NULL;
+    }
+    return job;
 }
 
 /* The last act of a thread, with the lock held. */
@@ -213,20 +231,18 @@ static void leave_unlock(workers *w)
 
 static void *worker_main(void *argument)
 {
-    birth *born = argument;
-    workers *w = born->pool;
-    workers_job *job = born->job;
-    worker self = {.job = NULL};
+    workers *w = argument;
+    worker self = {.called = false};
+    workers_job *job;
 
-    free(born);
     pthread_cond_init(&self.wake, &w->clock);
-    while (job) {
+    pthread_mutex_lock(&w->lock);
+    w->on_the_way = false;
+    while ((job = wait_for_job(w, &self))) {
+        pthread_mutex_unlock(&w->lock);
         job->run(job);
         pthread_mutex_lock(&w->lock);
         w->running--;
-        job = wait_for_job(w, &self);
-        if (job)
-            pthread_mutex_unlock(&w->lock);
     }
     pthread_cond_destroy(&self.wake);
     w->threads--;
@@ -234,28 +250,20 @@ static void *worker_main(void *argument)
     return NULL;
 }
 
-/* Make a thread that begins with job.  Under the lock, although that takes some microseconds: so a thread that is
- * counted exists, and a queued job can rely on it. */
-static bool spawn(workers *w, workers_job *job)
+/* Under the lock, although it takes some microseconds: so a thread that is counted exists. */
+static bool spawn(workers *w)
 {
-    birth *born = malloc(sizeof(*born));
     sigset_t all, before;
     pthread_t thread;
 
-    if (!born)
-        return false;
-    *born = (birth){.pool = w, .job = job};
     /* Threads inherit the mask: signals are for the program's own threads. */
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
-    int rc = pthread_create(&thread, &w->attributes, worker_main, born);
+    int rc = pthread_create(&thread, &w->attributes, worker_main, w);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
-    if (rc) {
-        free(born);
+    if (rc)
         return false;
-    }
     w->threads++;
-    w->running++;
     w->references++;
     return true;
 }
@@ -264,10 +272,7 @@ static ac_status submit_locked(workers *w, workers_job *job)
 {
     if (w->stopping)
         return AC_ERR_STATE;
-    if (hand_to_idle(w, job))
-        return AC_OK;
-    if (w->threads < w->threads_max && spawn(w, job))
-        return AC_OK;
+    send_for_one(w);
     if (w->threads == 0)
         return AC_ERR_AGAIN;
     queue_push(w, job);

@@ -26,8 +26,8 @@ typedef struct workers_options {
 /* A pool without threads.  NULL when memory runs out. */
 workers *workers_new(const workers_options *options);
 
-/* Run a job on some thread of the pool.  AC_ERR_STATE after workers_stop; AC_ERR_AGAIN when there is no thread at all and
- * none can be made (the job was not taken then). */
+/* Run a job on some thread of the pool.  AC_ERR_STATE after workers_stop; AC_ERR_AGAIN when there is no thread at all
+ * and none can be made (the job was not taken then). */
 ac_status workers_submit(workers *w, workers_job *job) AC_MUST_USE;
 
 /* Threads that are running a job, and jobs that wait for one. */
@@ -37,8 +37,8 @@ void workers_counts(workers *w, unsigned *ret_running, unsigned *ret_waiting);
  * the time was not enough. */
 bool workers_stop(workers *w, unsigned timeout_ms);
 
-/* Free a stopped pool.  When threads are still stuck in a job, they are left behind and the pool's memory with them, for it
- * is still in use. */
+/* Free a stopped pool.  When threads are still stuck in a job, they are left behind and the pool's memory with them,
+ * for it is still in use. */
 void workers_free(workers *w);
 
 #endif

@@ -408,5 +408,6 @@ void http_home_add_deadlines(http_home *home)
     http_loop_add_deadlines(loop, &home->probe_due, HTTP_PROBE_MS, probe_expired);
     http_loop_add_deadlines(loop, &home->ws_ping_due, o->websocket_ping_interval_ms, http_ws_ping_expired);
     http_loop_add_deadlines(loop, &home->ws_pong_due, o->websocket_ping_timeout_ms, http_ws_pong_expired);
+    http_loop_add_deadlines(loop, &home->accept_again_due, HTTP_ACCEPT_AGAIN_MS, http_home_accept_again);
     http_loop_add_deadlines(loop, &home->ws_close_due, HTTP_WS_CLOSE_MS, http_ws_close_expired);
 }

@@ -18,21 +18,24 @@
 #define HTTP_STASH_MAX (1U << 20)
 #define HTTP_STASH_PAUSE 65536
 
-#define HTTP_LINGER_MS 2000       /* after a refusal: how long input is read and dropped, so that the answer arrives */
-#define HTTP_PROBE_MS 200         /* how often a half-closed stream's client is looked at */
+#define HTTP_LINGER_MS 2000 /* after a refusal: how long input is read and dropped, so that the answer arrives */
+#define HTTP_PROBE_MS 200   /* how often a half-closed stream's client is looked at */
 #define HTTP_PROBE_RESEND_ROUNDS 50 /* and after how many of those it is sent something again */
-#define HTTP_WS_CLOSE_MS 5000     /* for the peer's answer to a close frame */
+#define HTTP_ACCEPT_AGAIN_MS 100    /* after descriptors or memory ran out */
+#define HTTP_WS_CLOSE_MS 5000       /* for the peer's answer to a close frame */
 
 /* One loop thread of a server. */
 typedef struct http_home {
     http_loop loop;
     http_server *server;
-    uv_tcp_t listener;
+    uv_poll_t listener;
+    int listener_fd;
     bool listening;
+    deadline accept_due; /* armed while descriptors have run out and nothing is accepted */
     struct http_conn *conns;
     unsigned conn_count;
     deadline_list header_due, body_due, idle_due, write_due, linger_due, probe_due;
-    deadline_list ws_ping_due, ws_pong_due, ws_close_due;
+    deadline_list ws_ping_due, ws_pong_due, ws_close_due, accept_again_due;
     bool draining;
     pthread_t thread;
     bool thread_started;
@@ -45,9 +48,10 @@ struct http_server {
     http_service service;
     http_home *homes;
     unsigned home_count;
-    int port;
+    atomic_int port;
     atomic_uint connections;
-    atomic_bool draining;
+    atomic_bool draining, cut;
+    atomic_uint_fast64_t drain_due_ms; /* when draining ends; 0: not begun */
     uv_signal_t signals[2];
     uv_timer_t drain_timer;
     bool drain_timer_set;
@@ -78,10 +82,10 @@ typedef struct http_conn {
     http_transport *transport;
     struct http_conn *next, *previous;
     conn_phase phase;
-    bool reading;    /* the transport delivers input */
-    bool peer_eof;   /* the peer sends no more */
-    bool in_input;   /* inside http_conn_input: do not recurse */
-    bool idle_cut;   /* close when idle: the server drains */
+    bool reading;  /* the transport delivers input */
+    bool peer_eof; /* the peer sends no more */
+    bool in_input; /* inside http_conn_input: do not recurse */
+    bool idle_cut; /* close when idle: the server drains */
     http_exchange *exchange;
     http1_reader reader;
     buf stash;
@@ -129,6 +133,9 @@ struct http_exchange {
 };
 
 /* ---- conn.c ---- */
+
+/* server.c: descriptors may have become free. */
+void http_home_accept_again(deadline *d);
 
 /* Register the deadlines of a loop's connections. */
 void http_home_add_deadlines(http_home *home);

@@ -14,6 +14,7 @@
 #include <strings.h>
 
 #define STREAM_FIRST_BYTES 1024 /* allocated for a stream's first event */
+#define BODY_COPY_MAX 4096      /* a body up to here goes behind the head: one buffer is cheaper to send than two */
 
 static void flush_task(loop_task *task)
 {
@@ -40,7 +41,7 @@ http_exchange *http_exchange_new(http_conn *c)
     x->head = BUF_INIT(SIZE_MAX / 2);
     x->pending = BUF_INIT(SIZE_MAX / 2);
     pthread_mutex_init(&x->lock, NULL);
-    x->changed = (pthread_cond_t) PTHREAD_COND_INITIALIZER;
+    x->changed = (pthread_cond_t)PTHREAD_COND_INITIALIZER;
     return x;
 }
 
@@ -66,7 +67,7 @@ void http_exchange_unref(http_exchange *x)
 
 void http_exchange_detach(http_exchange *x, bool timed_out)
 {
-    void (*fn)(http_exchange *x, void *user);
+    void (*fn)(http_exchange * x, void *user);
     void *user;
 
     pthread_mutex_lock(&x->lock);
@@ -199,7 +200,8 @@ ac_status http_respond(http_exchange *x, const http_response *response, buf *bod
     pthread_mutex_lock(&x->lock);
     status = begin_locked(x, response, EXCHANGE_WHOLE, framing, taken.length);
     if (status == AC_OK) {
-        if (body_allowed(x, response->status))
+        if (body_allowed(x, response->status) &&
+            (taken.length > BODY_COPY_MAX || buf_append(&x->head, taken.data, taken.length) != AC_OK))
             x->pending = buf_move(&taken);
         x->finished = true;
         http_exchange_schedule(x);

@@ -19,7 +19,7 @@
 typedef struct http_exchange http_exchange;
 
 typedef struct http_header {
-    const char *name; /* as it came */
+    const char *name;  /* as it came */
     const char *value; /* without white space around; NUL-terminated (a NUL inside is refused by the parser) */
     uint32_t name_length;
     uint32_t value_length;
@@ -27,7 +27,7 @@ typedef struct http_header {
 
 typedef struct http_request {
     const char *method; /* "GET" */
-    const char *target; /* the path as it came, still percent-encoded, without query; always begins with '/' (or is "*") */
+    const char *target; /* the path, still percent-encoded, without query; begins with '/' (or is "*") */
     const char *query;  /* after '?', or NULL */
     const http_header *headers;
     size_t header_count;
@@ -41,8 +41,8 @@ typedef struct http_request {
 
 const http_request *http_exchange_request(const http_exchange *x);
 
-/* A header's value by name, ignoring case; NULL when absent.  When it came several times: the values joined by ", ", made in
- * the arena. */
+/* A header's value by name, ignoring case; NULL when absent.  When it came several times: the values joined by ", ",
+ * made in the arena. */
 const char *http_exchange_header(http_exchange *x, const char *name);
 
 /* Memory that lives as long as the exchange.  One thread at a time. */
@@ -79,8 +79,9 @@ bool http_field_valid(const char *name, const char *value);
  * Errors: AC_ERR_STATE (answered already), AC_ERR_CLOSED, AC_ERR_NOMEM. */
 ac_status http_respond(http_exchange *x, const http_response *response, buf *body) AC_MUST_USE;
 
-/* Begin a streamed answer (chunked for HTTP/1.1, until close for 1.0).  probe, a static string or NULL, is something the
- * format ignores (":\n\n" in an event stream): it is sent when the client has half-closed, to learn whether it still listens. */
+/* Begin a streamed answer (chunked for HTTP/1.1, until close for 1.0).  probe, a static string or NULL, is something
+ * the format ignores (":\n\n" in an event stream): it is sent when the client has half-closed, to learn whether it
+ * still listens. */
 ac_status http_stream_begin(http_exchange *x, const http_response *response, const char *probe) AC_MUST_USE;
 
 /* Add to the stream.  Waits for room up to the server's write_timeout_ms, never on the loop thread.
@@ -90,8 +91,9 @@ ac_status http_stream_write(http_exchange *x, const void *data, size_t length) A
 /* End the stream.  Allowed after the client has gone. */
 void http_stream_end(http_exchange *x);
 
-/* Have fn called once on the loop thread when a write would be taken again or the client is gone.  The exchange is kept
- * referenced until then.  Errors: AC_ERR_STATE (one is set already), AC_ERR_CLOSED (gone; fn is not called), AC_ERR_NOMEM. */
+/* Have fn called once on the loop thread when a write would be taken again or the client is gone.  The exchange is
+ * kept referenced until then.  Errors: AC_ERR_STATE (one is set already), AC_ERR_CLOSED (gone; fn is not called),
+ * AC_ERR_NOMEM. */
 ac_status http_exchange_on_writable(http_exchange *x, void (*fn)(http_exchange *x, void *user), void *user) AC_MUST_USE;
 
 /* ---- WebSocket: for exchanges whose request says so ---- */
@@ -106,19 +108,19 @@ typedef struct http_ws_message {
 typedef struct http_ws_events {
     void (*on_open)(http_exchange *x, void *user);
     void (*on_message)(http_exchange *x, const http_ws_message *message, void *user); /* data not NUL-terminated here */
-    void (*on_close)(http_exchange *x, int code, void *user);                           /* exactly once, last */
+    void (*on_close)(http_exchange *x, int code, void *user);                         /* exactly once, last */
     void *user;
 } http_ws_events;
 
 typedef struct http_ws_options {
-    const char *subprotocol;   /* answered as chosen; NULL: none */
-    size_t message_bytes_max;  /* 0: 16 MiB */
+    const char *subprotocol;  /* answered as chosen; NULL: none */
+    size_t message_bytes_max; /* 0: 16 MiB */
     bool no_deflate;
     const http_ws_events *events; /* copied; NULL: messages are queued for http_ws_receive */
 } http_ws_options;
 
-/* Answer 101 and speak WebSocket from here on.  Errors: AC_ERR_STATE (answered, or no WebSocket request), AC_ERR_CLOSED,
- * AC_ERR_NOMEM. */
+/* Answer 101 and speak WebSocket from here on.  Errors: AC_ERR_STATE (answered, or no WebSocket request),
+ * AC_ERR_CLOSED, AC_ERR_NOMEM. */
 ac_status http_ws_accept(http_exchange *x, const http_ws_options *options) AC_MUST_USE;
 
 /* Wait for a message; timeout_ms < 0 waits without end.  message->data is the caller's to free().

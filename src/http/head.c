@@ -8,8 +8,9 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
-#define HEAD_BYTES_MAX (1U << 20) /* all headers a service may set */
+#define HEAD_BYTES_MAX (1U << 20) /* all headers a service may set, and a small body behind them */
 #define HEAD_BYTES_USUAL 256
 
 static const struct {
@@ -83,25 +84,26 @@ bool http_field_valid(const char *name, const char *value)
     if (!*name)
         return false;
     for (const char *c = name; *c; c++)
-        if (!is_token_byte((unsigned char) *c))
+        if (!is_token_byte((unsigned char)*c))
             return false;
     for (const char *c = value; *c; c++)
-        if (((unsigned char) *c < ' ' && *c != '\t') || *c == 0x7F)
+        if (((unsigned char)*c < ' ' && *c != '\t') || *c == 0x7F)
             return false;
     return true;
 }
 
 static const char *date_line(void)
 {
-    static _Thread_local int64_t second;
+    static _Thread_local time_t second;
     static _Thread_local char line[sizeof "Date: \r\n" + 30];
-    int64_t now = clock_unix_ms() / 1000;
+    struct timespec now;
 
-    if (now != second || !line[0]) {
+    clock_gettime(CLOCK_REALTIME_COARSE, &now); /* whole seconds are wanted: the cheap clock will do */
+    if (now.tv_sec != second || !line[0]) {
         char date[30];
-        clock_http_date(now, date);
+        clock_http_date(now.tv_sec, date);
         snprintf(line, sizeof line, "Date: %s\r\n", date);
-        second = now;
+        second = now.tv_sec;
     }
     return line;
 }
@@ -129,11 +131,11 @@ static ac_status append_length(buf *out, size_t length)
     *--p = '\n';
     *--p = '\r';
     do {
-        *--p = (char) ('0' + length % 10);
+        *--p = (char)('0' + length % 10);
         length /= 10;
     } while (length);
     AC_TRY(buf_append(out, text, 16));
-    return buf_append(out, p, (size_t) (text + sizeof text - p));
+    return buf_append(out, p, (size_t)(text + sizeof text - p));
 }
 
 static ac_status append_framing(buf *out, http_framing framing, size_t content_length)
@@ -152,7 +154,7 @@ ac_status http_head_write(buf *out, const http_response *response, http_framing 
                           int minor_version, bool keep_alive)
 {
     out->cap = HEAD_BYTES_MAX;
-    AC_TRY(buf_reserve(out, HEAD_BYTES_USUAL));
+    AC_TRY(buf_reserve(out, HEAD_BYTES_USUAL + (content_length <= HEAD_BYTES_USUAL ? content_length : 0)));
     AC_TRY(append_status(out, response->status));
     AC_TRY(buf_append_text(out, date_line()));
     if (response->content_type)

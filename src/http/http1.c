@@ -22,7 +22,7 @@
 
 static http1_message *message_of(llhttp_t *p)
 {
-    return ((http1_reader *) p->data)->message;
+    return ((http1_reader *)p->data)->message;
 }
 
 static int fail(llhttp_t *p, int status, const char *what)
@@ -51,7 +51,7 @@ static int span_open(llhttp_t *p)
         m->spans = spans;
         m->span_capacity = capacity;
     }
-    m->spans[m->span_count] = (uint32_t) m->head.length;
+    m->spans[m->span_count] = (uint32_t)m->head.length;
     m->spans[m->span_count + 1] = 0;
     m->span_count += 2;
     return 0;
@@ -63,7 +63,7 @@ static int span_add(llhttp_t *p, const char *at, size_t length)
 
     if (buf_append(&m->head, at, length) != AC_OK)
         return fail(p, 431, "header section larger than the limit");
-    m->spans[m->span_count - 1] += (uint32_t) length;
+    m->spans[m->span_count - 1] += (uint32_t)length;
     return 0;
 }
 
@@ -76,8 +76,17 @@ static int span_close(llhttp_t *p)
 
 static int on_url(llhttp_t *p, const char *at, size_t length)
 {
-    if (message_of(p)->span_count == 0 && span_open(p))
-        return HPE_USER;
+    http1_reader *r = p->data;
+
+    if (r->message->span_count == 0) {
+        size_t offset = r->head_bytes + (size_t)(at - r->piece);
+
+        /* llhttp passes over more than one space here, which others read differently. */
+        if (offset != strlen(llhttp_method_name((llhttp_method_t)p->method)) + 1)
+            return fail(p, 400, "more than one space before the target");
+        if (span_open(p))
+            return HPE_USER;
+    }
     return span_add(p, at, length);
 }
 
@@ -109,12 +118,12 @@ static int on_field_complete(llhttp_t *p)
 
 static int on_value(llhttp_t *p, const char *at, size_t length)
 {
-    return ((http1_reader *) p->data)->head_done ? 0 : span_add(p, at, length);
+    return ((http1_reader *)p->data)->head_done ? 0 : span_add(p, at, length);
 }
 
 static int on_value_complete(llhttp_t *p)
 {
-    return ((http1_reader *) p->data)->head_done ? 0 : span_close(p);
+    return ((http1_reader *)p->data)->head_done ? 0 : span_close(p);
 }
 
 /* ---- the head as a whole ---- */
@@ -155,7 +164,7 @@ static int fill_target(llhttp_t *p)
         char *path = strpbrk(strstr(target, "://") + 3, "/?#");
         target = path && *path == '/' ? path : path && *path == '?' ? path : NULL;
         if (!target)
-            target = (char *) "/";
+            target = (char *)"/";
     } else if (*target != '/' && !(p->method == HTTP_OPTIONS && strcmp(target, "*") == 0)) {
         return fail(p, 400, "malformed request target");
     }
@@ -193,13 +202,28 @@ typedef struct ws_offer {
     unsigned keys;
 } ws_offer;
 
+/* host [":" port], with nothing in it that belongs to another part of a URI (RFC 9112 section 3.2). */
+static bool host_valid(const http_header *h)
+{
+    static const char others[] = "-._~!$&'()*+,;=%:[]";
+
+    for (const char *c = h->value; *c; c++)
+        if (!((*c >= '0' && *c <= '9') || ((*c | 0x20) >= 'a' && (*c | 0x20) <= 'z') || strchr(others, *c)))
+            return false;
+    return true;
+}
+
 static int check_header(llhttp_t *p, const http_header *h, unsigned *hosts, ws_offer *ws)
 {
     http1_message *m = message_of(p);
 
     switch (h->name_length) {
     case 4:
-        *hosts += NAME_IS(h, "Host");
+        if (NAME_IS(h, "Host")) {
+            (*hosts)++;
+            if (!host_valid(h))
+                return fail(p, 400, "malformed Host");
+        }
         break;
     case 6:
         if (NAME_IS(h, "Expect")) {
@@ -266,7 +290,7 @@ static int on_headers_complete(llhttp_t *p)
         return fail(p, 505, "unknown HTTP version");
     if (fill_headers(p) || fill_target(p) || check_headers(p))
         return HPE_USER;
-    m->request.method = llhttp_method_name((llhttp_method_t) p->method);
+    m->request.method = llhttp_method_name((llhttp_method_t)p->method);
     m->request.head = p->method == HTTP_HEAD;
     m->request.minor_version = p->http_minor;
     m->request.arrived_ns = clock_monotonic_ns();
@@ -336,7 +360,7 @@ void http1_begin(http1_reader *r, http1_message *message, arena *a)
 {
     *message = (http1_message){.arena = a};
     message->head = BUF_INIT(r->options->header_bytes_max + 2);
-    message->body = BUF_INIT(r->options->body_bytes_max + 2 * (size_t) JSON_PADDING);
+    message->body = BUF_INIT(r->options->body_bytes_max + 2 * (size_t)JSON_PADDING);
     llhttp_reset(&r->parser);
     r->message = message;
     r->head_bytes = r->framing_bytes = 0;
@@ -366,8 +390,9 @@ http1_event http1_read(http1_reader *r, const char *data, size_t length, size_t 
 
         if (r->in_head)
             piece = MIN(piece, r->options->header_bytes_max - r->head_bytes);
-        result = llhttp_execute(&r->parser, data + consumed, piece);
-        used = result == HPE_OK ? piece : (size_t) (llhttp_get_error_pos(&r->parser) - (data + consumed));
+        r->piece = data + consumed;
+        result = llhttp_execute(&r->parser, r->piece, piece);
+        used = result == HPE_OK ? piece : (size_t)(llhttp_get_error_pos(&r->parser) - r->piece);
         consumed += used;
         *ret_consumed = consumed;
         if (result == HPE_PAUSED)

@@ -20,7 +20,7 @@ typedef struct http1_options {
 typedef struct http1_message {
     arena *arena;
     http_request request;
-    buf head; /* target and headers, each NUL-terminated, in one piece */
+    buf head;        /* target and headers, each NUL-terminated, in one piece */
     uint32_t *spans; /* offset and length in head of the target, then of each name and value in turn */
     uint32_t span_count, span_capacity;
     buf body;
@@ -41,7 +41,8 @@ typedef struct http1_reader {
     llhttp_t parser;
     const http1_options *options;
     http1_message *message; /* NULL between requests */
-    size_t head_bytes;      /* of the current head, as sent */
+    const char *piece;      /* what is being parsed right now */
+    size_t head_bytes;      /* of the current head before it */
     size_t framing_bytes;   /* of the current body, as sent */
     int error_status;
     const char *error; /* static text, for the log */

@@ -40,7 +40,7 @@ static void on_wake(uv_async_t *wake)
 
 static void on_before_poll(uv_prepare_t *prepare)
 {
-    (void) prepare;
+    (void)prepare;
     log_batch_flush();
 }
 
@@ -78,8 +78,8 @@ void http_loop_post(http_loop *loop, loop_task *task)
     head = atomic_load_explicit(&loop->inbox, memory_order_relaxed);
     do {
         task->next = head;
-    } while (!atomic_compare_exchange_weak_explicit(&loop->inbox, &head, task, memory_order_release,
-                                                    memory_order_relaxed));
+    } while (
+        !atomic_compare_exchange_weak_explicit(&loop->inbox, &head, task, memory_order_release, memory_order_relaxed));
     if (!head)
         uv_async_send(&loop->wake);
 }
@@ -134,7 +134,7 @@ void deadline_arm(http_loop *loop, deadline_list *list, deadline *d)
     d->previous->next = d;
     list->head.previous = d;
     loop->deadlines_armed++;
-    if (!uv_is_active((uv_handle_t *) &loop->tick))
+    if (!uv_is_active((uv_handle_t *)&loop->tick))
         tick_start(loop);
 }
 
@@ -166,8 +166,8 @@ ac_status http_loop_init(http_loop *loop)
     uv_prepare_init(&loop->uv, &loop->before_poll);
     loop->wake.data = loop->tick.data = loop;
     uv_prepare_start(&loop->before_poll, on_before_poll);
-    uv_unref((uv_handle_t *) &loop->wake);
-    uv_unref((uv_handle_t *) &loop->before_poll);
+    uv_unref((uv_handle_t *)&loop->wake);
+    uv_unref((uv_handle_t *)&loop->before_poll);
     http_loop_adopt(loop);
     return AC_OK;
 }
@@ -179,9 +179,9 @@ void http_loop_adopt(http_loop *loop)
 
 void http_loop_done(http_loop *loop)
 {
-    uv_close((uv_handle_t *) &loop->wake, NULL);
-    uv_close((uv_handle_t *) &loop->tick, NULL);
-    uv_close((uv_handle_t *) &loop->before_poll, NULL);
+    uv_close((uv_handle_t *)&loop->wake, NULL);
+    uv_close((uv_handle_t *)&loop->tick, NULL);
+    uv_close((uv_handle_t *)&loop->before_poll, NULL);
     uv_run(&loop->uv, UV_RUN_DEFAULT);
     uv_loop_close(&loop->uv);
     free(loop->read_buffer);

@@ -39,8 +39,8 @@ struct http_loop {
     uv_loop_t uv;
     uv_async_t wake;
     uv_timer_t tick;
-    uv_prepare_t before_poll; /* the end of an iteration: flush what it logged */
-    _Atomic(loop_task *) inbox; /* newest first */
+    uv_prepare_t before_poll;       /* the end of an iteration: flush what it logged */
+    _Atomic(loop_task *) inbox;     /* newest first */
     loop_task *local, **local_tail; /* posted by the loop thread itself while it dispatches */
     bool dispatching;
     _Atomic pthread_t thread;
@@ -53,13 +53,15 @@ struct http_loop {
 /* Errors: AC_ERR_NOMEM, AC_ERR_IO. */
 ac_status http_loop_init(http_loop *loop) AC_MUST_USE;
 
-/* Close the loop's own handles, run until all handles are closed, release memory.  The caller has closed its handles. */
+/* Close the loop's own handles, run until all handles are closed, release memory.  The caller has closed its
+ * handles. */
 void http_loop_done(http_loop *loop);
 
 /* Make the calling thread the loop's. */
 void http_loop_adopt(http_loop *loop);
 
-/* Have task->run(task) called on the loop thread, in order of posting per thread.  Any thread; never called from inside this. */
+/* Have task->run(task) called on the loop thread, in order of posting per thread.  Any thread; never called from
+ * inside this. */
 void http_loop_post(http_loop *loop, loop_task *task);
 
 static inline bool http_loop_here(const http_loop *loop)
@@ -67,7 +69,8 @@ static inline bool http_loop_here(const http_loop *loop)
     return atomic_load_explicit(&loop->thread, memory_order_relaxed) == pthread_self();
 }
 
-/* Brackets around every callback in which connections do work: tasks posted meanwhile from this thread run at the end. */
+/* Brackets around every callback in which connections do work: tasks posted meanwhile from this thread run at the
+ * end. */
 void http_loop_enter(http_loop *loop);
 void http_loop_leave(http_loop *loop);
 

@@ -19,7 +19,7 @@ static void add_piece(pieces *p, const char *data, size_t length)
 {
     if (!length)
         return;
-    p->buf[p->count++] = (uv_buf_t){.base = (char *) data, .len = length};
+    p->buf[p->count++] = (uv_buf_t){.base = (char *)data, .len = length};
     p->bytes += length;
 }
 
@@ -50,7 +50,7 @@ static void frame(pieces *p, const buf *head, const buf *body, http_framing fram
     }
     if (body->length) {
         int length = snprintf(chunk_head, 20, "%zx\r\n", body->length);
-        add_piece(p, chunk_head, (size_t) length);
+        add_piece(p, chunk_head, (size_t)length);
         add_piece(p, body->data, body->length);
         add_piece(p, last ? "\r\n0\r\n\r\n" : "\r\n", last ? 7 : 2);
     } else if (last) {
@@ -61,7 +61,7 @@ static void frame(pieces *p, const buf *head, const buf *body, http_framing fram
 /* Bytes of the exchange have left (or never will): writers may go on. */
 static void account(http_exchange *x, size_t bytes)
 {
-    void (*fn)(http_exchange *x, void *user) = NULL;
+    void (*fn)(http_exchange * x, void *user) = NULL;
     void *user = NULL;
 
     pthread_mutex_lock(&x->lock);
@@ -141,8 +141,8 @@ void http_conn_send(http_conn *c, buf *head, buf *body, http_framing framing, bo
     taken = p.count ? c->transport->ops->try_write(c->transport, p.buf, p.count) : 0;
     if (taken < 0) {
         http_conn_abort(c);
-    } else if ((size_t) taken < p.bytes) {
-        skip(&p, (size_t) taken);
+    } else if ((size_t)taken < p.bytes) {
+        skip(&p, (size_t)taken);
         fly(c, head, body, &p, chunk_head, last);
     } else {
         sent(c, body_bytes, last);

@@ -1,13 +1,14 @@
 /* server.c - loops, listeners, and the way out.
  *
  * Each loop has a listening socket of its own on the one port (SO_REUSEPORT), so the kernel spreads connections and
- * loops share nothing.  The first socket is bound without that option, so that a port somebody else listens on is an error and
- * not silently shared; the option is set before listening, which lets the others join.
+ * loops share nothing.  The first socket is bound without that option, so that a port somebody else listens on is an
+ * error and not silently shared; the option is set before listening, which lets the others join.
  *
- * Draining: stop listening, close what is idle, let the rest finish; when the time is over, cut.  A loop ends when its last
- * connection is gone, since nothing else holds it. */
+ * Draining: stop listening, close what is idle, let the rest finish; when the time is over, cut.  A loop ends when its
+ * last connection is gone, since nothing else holds it. */
 #include "http/conn.h"
 
+#include "base/clock.h"
 #include "base/log.h"
 
 #include <errno.h>
@@ -22,6 +23,7 @@
 
 #define LOOPS_MAX 64
 #define BACKLOG 4096
+#define ACCEPTS_PER_TURN 64  /* so that a rush of connections does not hold up the ones that are there */
 #define DESCRIPTORS_SPARE 64 /* for everything that is not a connection */
 
 /* ---- options ---- */
@@ -34,7 +36,7 @@ static unsigned cpu_count(void)
     if (sched_getaffinity(0, sizeof set, &set) != 0)
         return 1;
     count = CPU_COUNT(&set);
-    return count < 1 ? 1 : (unsigned) MIN(count, LOOPS_MAX);
+    return count < 1 ? 1 : (unsigned)MIN(count, LOOPS_MAX);
 }
 
 static unsigned descriptors_left(void)
@@ -43,7 +45,7 @@ static unsigned descriptors_left(void)
 
     if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY)
         return UINT32_MAX;
-    return limit.rlim_cur > 2 * DESCRIPTORS_SPARE ? (unsigned) MIN(limit.rlim_cur - DESCRIPTORS_SPARE, UINT32_MAX)
+    return limit.rlim_cur > 2 * DESCRIPTORS_SPARE ? (unsigned)MIN(limit.rlim_cur - DESCRIPTORS_SPARE, UINT32_MAX)
                                                   : DESCRIPTORS_SPARE;
 }
 
@@ -55,9 +57,9 @@ static void fill_defaults(http_server_options *o)
     OR_DEFAULT(o->loops, cpu_count());
     o->loops = MIN(o->loops, LOOPS_MAX);
     OR_DEFAULT(o->connections_max, MIN(65536U, descriptors_left()));
-    OR_DEFAULT(o->header_bytes_max, (size_t) 65536);
-    OR_DEFAULT(o->body_bytes_max, (size_t) 104857600);
-    OR_DEFAULT(o->stream_buffer_bytes, (size_t) 262144);
+    OR_DEFAULT(o->header_bytes_max, (size_t)65536);
+    OR_DEFAULT(o->body_bytes_max, (size_t)104857600);
+    OR_DEFAULT(o->stream_buffer_bytes, (size_t)262144);
     OR_DEFAULT(o->header_timeout_ms, 10000U);
     OR_DEFAULT(o->body_timeout_ms, 30000U);
     OR_DEFAULT(o->idle_timeout_ms, 75000U);
@@ -69,10 +71,16 @@ static void fill_defaults(http_server_options *o)
 
 /* ---- draining ---- */
 
+static void on_listener_closed(uv_handle_t *handle)
+{
+    close(CONTAINER_OF(handle, http_home, listener)->listener_fd);
+}
+
 static void close_listener(http_home *home)
 {
+    deadline_disarm(&home->loop, &home->accept_due);
     if (home->listening)
-        uv_close((uv_handle_t *) &home->listener, NULL);
+        uv_close((uv_handle_t *)&home->listener, on_listener_closed);
     home->listening = false;
 }
 
@@ -109,6 +117,7 @@ static void cut_home(loop_task *task)
 
 static void cut_all(http_server *s)
 {
+    atomic_store(&s->cut, true);
     for (unsigned i = 0; i < s->home_count; i++)
         http_loop_post(&s->homes[i].loop, &s->homes[i].cut_task);
 }
@@ -126,8 +135,20 @@ void http_server_stop(http_server *s)
 {
     if (atomic_exchange(&s->draining, true))
         return;
+    atomic_store(&s->drain_due_ms, clock_monotonic_ms() + s->options.drain_timeout_ms);
     for (unsigned i = 0; i < s->home_count; i++)
         http_loop_post(&s->homes[i].loop, &s->homes[i].drain_task);
+}
+
+unsigned http_server_drain_left_ms(const http_server *s)
+{
+    uint64_t due = atomic_load(&s->drain_due_ms), now = clock_monotonic_ms();
+
+    if (atomic_load(&s->cut))
+        return 0;
+    if (!due)
+        return s->options.drain_timeout_ms;
+    return due > now ? (unsigned)(due - now) : 0;
 }
 
 /* On the first loop: what ends the wait. */
@@ -137,7 +158,7 @@ static void drain_first(loop_task *task)
     http_server *s = home->server;
 
     uv_timer_start(&s->drain_timer, on_drain_timeout, s->options.drain_timeout_ms, 0);
-    uv_unref((uv_handle_t *) &s->drain_timer);
+    uv_unref((uv_handle_t *)&s->drain_timer);
     drain_home(task);
 }
 
@@ -145,7 +166,7 @@ static void on_signal(uv_signal_t *handle, int number)
 {
     http_server *s = handle->data;
 
-    (void) number;
+    (void)number;
     if (atomic_load(&s->draining))
         cut_all(s);
     else
@@ -154,20 +175,52 @@ static void on_signal(uv_signal_t *handle, int number)
 
 /* ---- listening ---- */
 
-static void on_connection(uv_stream_t *listener, int status)
+static void accept_one(http_home *home, int fd)
 {
-    http_home *home = listener->data;
     http_server *s = home->server;
-    http_transport *t = status == 0 ? http_tcp_accept(home, listener) : NULL;
+    http_transport *t = http_tcp_open(home, fd);
     http_conn *c = t ? http_conn_new(home, t) : NULL;
 
-    if (t && !c)
+    if (!t)
+        close(fd);
+    else if (!c)
         t->ops->close(t);
-    if (c && http_server_connections(s) > s->options.connections_max) {
-        http_loop_enter(&home->loop);
+    else if (http_server_connections(s) > s->options.connections_max)
         http_conn_refuse(c, 503, "too many connections");
-        http_loop_leave(&home->loop);
+}
+
+static void on_connection(uv_poll_t *listener, int status, int events);
+
+void http_home_accept_again(deadline *d)
+{
+    http_home *home = CONTAINER_OF(d, http_home, accept_due);
+
+    uv_poll_start(&home->listener, UV_READABLE, on_connection);
+}
+
+/* Accepting by hand: when descriptors run out, what waits is left in the backlog until there are some again. */
+static void on_connection(uv_poll_t *listener, int status, int events)
+{
+    http_home *home = CONTAINER_OF(listener, http_home, listener);
+
+    (void)status;
+    (void)events;
+    http_loop_enter(&home->loop);
+    for (int i = 0; i < ACCEPTS_PER_TURN; i++) {
+        int fd = accept4(home->listener_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+
+        if (fd >= 0) {
+            accept_one(home, fd);
+        } else if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
+            ac_log_warning("Not accepting connections for %d ms: %s", HTTP_ACCEPT_AGAIN_MS, strerror(errno));
+            uv_poll_stop(&home->listener);
+            deadline_arm(&home->loop, &home->accept_again_due, &home->accept_due);
+            break;
+        } else if (errno != EINTR && errno != ECONNABORTED) {
+            break; /* nobody waits any more */
+        }
     }
+    http_loop_leave(&home->loop);
 }
 
 static int open_socket(const struct sockaddr_storage *address, bool shared)
@@ -180,7 +233,7 @@ static int open_socket(const struct sockaddr_storage *address, bool shared)
         return -errno;
     if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one) != 0 ||
         (shared && setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &one, sizeof one) != 0) ||
-        bind(fd, (const struct sockaddr *) address, length) != 0 ||
+        bind(fd, (const struct sockaddr *)address, length) != 0 ||
         (!shared && setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &one, sizeof one) != 0)) {
         int error = errno;
         close(fd);
@@ -196,32 +249,31 @@ static int listen_home(http_home *home, const struct sockaddr_storage *address, 
 
     if (fd < 0)
         return fd;
-    uv_tcp_init(&home->loop.uv, &home->listener);
-    home->listener.data = home;
-    home->listening = true;
-    status = uv_tcp_open(&home->listener, fd);
+    status = listen(fd, BACKLOG) == 0 ? uv_poll_init(&home->loop.uv, &home->listener, fd) : -errno;
     if (status < 0) {
         close(fd);
         return status;
     }
-    return uv_listen((uv_stream_t *) &home->listener, BACKLOG, on_connection);
+    home->listener_fd = fd;
+    home->listening = true;
+    return uv_poll_start(&home->listener, UV_READABLE, on_connection);
 }
 
 static bool parse_address(const http_server_options *o, struct sockaddr_storage *ret_address)
 {
     memset(ret_address, 0, sizeof *ret_address);
     return o->port >= 0 && o->port <= 65535 &&
-           (uv_ip4_addr(o->host, o->port, (struct sockaddr_in *) ret_address) == 0 ||
-            uv_ip6_addr(o->host, o->port, (struct sockaddr_in6 *) ret_address) == 0);
+           (uv_ip4_addr(o->host, o->port, (struct sockaddr_in *)ret_address) == 0 ||
+            uv_ip6_addr(o->host, o->port, (struct sockaddr_in6 *)ret_address) == 0);
 }
 
 static void learn_port(http_server *s, struct sockaddr_storage *address)
 {
-    int length = sizeof *address;
+    socklen_t length = sizeof *address;
 
-    uv_tcp_getsockname(&s->homes[0].listener, (struct sockaddr *) address, &length);
-    s->port = ntohs(address->ss_family == AF_INET6 ? ((struct sockaddr_in6 *) address)->sin6_port
-                                                   : ((struct sockaddr_in *) address)->sin_port);
+    getsockname(s->homes[0].listener_fd, (struct sockaddr *)address, &length);
+    s->port = ntohs(address->ss_family == AF_INET6 ? ((struct sockaddr_in6 *)address)->sin6_port
+                                                   : ((struct sockaddr_in *)address)->sin_port);
 }
 
 ac_status http_server_listen(http_server *s, ac_error *err)
@@ -243,8 +295,8 @@ ac_status http_server_listen(http_server *s, ac_error *err)
     for (unsigned i = 0; i < s->home_count; i++)
         close_listener(&s->homes[i]);
     s->port = 0;
-    return ac_error_set(err, status == UV_EADDRINUSE ? AC_ERR_ADDRESS_IN_USE : AC_ERR_IO,
-                        "cannot listen on %s:%d: %s", o->host, o->port, uv_strerror(status));
+    return ac_error_set(err, status == UV_EADDRINUSE ? AC_ERR_ADDRESS_IN_USE : AC_ERR_IO, "cannot listen on %s:%d: %s",
+                        o->host, o->port, uv_strerror(status));
 }
 
 /* ---- running ---- */
@@ -263,7 +315,7 @@ static void home_done(loop_task *task)
     http_server *s = CONTAINER_OF(task, http_home, done_task)->server;
 
     if (--s->others_running == 0)
-        uv_unref((uv_handle_t *) &s->homes[0].loop.wake);
+        uv_unref((uv_handle_t *)&s->homes[0].loop.wake);
 }
 
 static void *run_home(void *arg)
@@ -311,7 +363,7 @@ static void watch_signals(http_server *s)
         uv_signal_init(&s->homes[0].loop.uv, &s->signals[i]);
         s->signals[i].data = s;
         uv_signal_start(&s->signals[i], on_signal, numbers[i]);
-        uv_unref((uv_handle_t *) &s->signals[i]);
+        uv_unref((uv_handle_t *)&s->signals[i]);
     }
 }
 
@@ -325,7 +377,7 @@ ac_status http_server_run(http_server *s, bool handle_signals, ac_error *err)
         watch_signals(s);
     status = start_threads(s, err);
     if (s->others_running)
-        uv_ref((uv_handle_t *) &s->homes[0].loop.wake);
+        uv_ref((uv_handle_t *)&s->homes[0].loop.wake);
     if (status == AC_OK)
         http_loop_post(&s->homes[0].loop, &s->ready_task);
     else
@@ -335,7 +387,7 @@ ac_status http_server_run(http_server *s, bool handle_signals, ac_error *err)
         if (s->homes[i].thread_started)
             pthread_join(s->homes[i].thread, NULL);
     for (int i = 0; handle_signals && i < 2; i++)
-        uv_close((uv_handle_t *) &s->signals[i], NULL);
+        uv_close((uv_handle_t *)&s->signals[i], NULL);
     s->port = 0;
     return status;
 }
@@ -385,13 +437,13 @@ void http_server_free(http_server *s)
     if (!s)
         return;
     if (s->drain_timer_set)
-        uv_close((uv_handle_t *) &s->drain_timer, NULL);
+        uv_close((uv_handle_t *)&s->drain_timer, NULL);
     for (unsigned i = 0; i < s->home_count; i++) {
         close_listener(&s->homes[i]);
         http_loop_done(&s->homes[i].loop);
     }
     free(s->homes);
-    free((char *) s->options.host);
+    free((char *)s->options.host);
     free(s);
 }
 
@@ -402,7 +454,7 @@ int http_server_port(const http_server *s)
 
 unsigned http_server_connections(const http_server *s)
 {
-    return atomic_load_explicit(&((http_server *) s)->connections, memory_order_relaxed);
+    return atomic_load_explicit(&((http_server *)s)->connections, memory_order_relaxed);
 }
 
 typedef struct posted_call {

@@ -1,7 +1,8 @@
 /* server.h - an HTTP/1.1 and WebSocket server: loop threads, listeners, limits, drain.
  *
- * The server knows nothing of routes or JSON: every request that is well-formed and within the limits is handed, whole, to
- * the one service.  What is not well-formed is answered here (400, 408, 413, 417, 431, 503, 505) and never seen by it. */
+ * The server knows nothing of routes or JSON: every request that is well-formed and within the limits is handed,
+ * whole, to the one service.  What is not well-formed is answered here (400, 408, 413, 417, 431, 503, 505) and never
+ * seen by it. */
 #ifndef HTTP_SERVER_H
 #define HTTP_SERVER_H
 
@@ -11,18 +12,18 @@ typedef struct http_server http_server;
 
 /* Zero means the default beside it. */
 typedef struct http_server_options {
-    const char *host;           /* numeric address; "127.0.0.1" */
-    int port;                   /* 0: any free port (there is no default port here) */
-    unsigned loops;             /* one per CPU this process may use, at most 64 */
-    unsigned connections_max;   /* 65536, or what RLIMIT_NOFILE leaves; above: 503 */
-    size_t header_bytes_max;    /* 64 KiB; above: 431 */
-    size_t body_bytes_max;      /* 104857600; above: 413 */
-    size_t stream_buffer_bytes; /* 256 KiB */
-    unsigned header_timeout_ms; /* 10 s; then 408 */
-    unsigned body_timeout_ms;   /* 30 s of silence; then 408 */
-    unsigned idle_timeout_ms;   /* 75 s; then closed */
-    unsigned write_timeout_ms;  /* 60 s without progress; then closed */
-    unsigned drain_timeout_ms;  /* 30 s */
+    const char *host;                    /* numeric address; "127.0.0.1" */
+    int port;                            /* 0: any free port (there is no default port here) */
+    unsigned loops;                      /* one per CPU this process may use, at most 64 */
+    unsigned connections_max;            /* 65536, or what RLIMIT_NOFILE leaves; above: 503 */
+    size_t header_bytes_max;             /* 64 KiB; above: 431 */
+    size_t body_bytes_max;               /* 104857600; above: 413 */
+    size_t stream_buffer_bytes;          /* 256 KiB */
+    unsigned header_timeout_ms;          /* 10 s; then 408 */
+    unsigned body_timeout_ms;            /* 30 s of silence; then 408 */
+    unsigned idle_timeout_ms;            /* 75 s; then closed */
+    unsigned write_timeout_ms;           /* 60 s without progress; then closed */
+    unsigned drain_timeout_ms;           /* 30 s */
     unsigned websocket_ping_interval_ms; /* silence after which a ping is sent; 20 s */
     unsigned websocket_ping_timeout_ms;  /* for the answer to it; 20 s */
 } http_server_options;
@@ -40,7 +41,8 @@ typedef struct http_service {
 http_server *http_server_new(const http_server_options *options, const http_service *service);
 void http_server_free(http_server *server);
 
-/* Open the port.  Errors: AC_ERR_ADDRESS_IN_USE, AC_ERR_INVALID (host), AC_ERR_IO; the message names address and port. */
+/* Open the port.  Errors: AC_ERR_ADDRESS_IN_USE, AC_ERR_INVALID (host), AC_ERR_IO; the message names address and
+ * port. */
 ac_status http_server_listen(http_server *server, ac_error *err) AC_MUST_USE;
 
 /* Serve until http_server_stop (or, with handle_signals, SIGTERM or SIGINT: the first drains, a second closes at once).
@@ -50,6 +52,9 @@ ac_status http_server_run(http_server *server, bool handle_signals, ac_error *er
 
 /* Begin to drain: stop accepting, finish what runs, close.  Any thread, async-signal-safe it is not. */
 void http_server_stop(http_server *server);
+
+/* What is left of the time to drain: all of it before draining has begun, 0 when it is over or was cut short. */
+unsigned http_server_drain_left_ms(const http_server *server);
 
 /* The port that is listened on; 0 when none is. */
 int http_server_port(const http_server *server);

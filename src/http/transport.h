@@ -13,7 +13,8 @@ struct http_conn;
 struct http_home;
 
 typedef struct http_transport_ops {
-    /* Write what goes without waiting.  Bytes taken (0: none right now), or a negative error: the connection is dead. */
+    /* Write what goes without waiting.  Bytes taken (0: none right now), or a negative error: the connection is
+     * dead. */
     ssize_t (*try_write)(http_transport *t, const uv_buf_t *bufs, unsigned count);
     /* Write all of it; the memory stays until http_conn_written.  A negative error: the connection is dead. */
     int (*write)(http_transport *t, const uv_buf_t *bufs, unsigned count);
@@ -34,7 +35,7 @@ struct http_transport {
     struct http_conn *conn;
 };
 
-/* Accept a pending connection of a listener into a new transport; NULL when that failed.  conn is set by the caller. */
-http_transport *http_tcp_accept(struct http_home *home, uv_stream_t *listener);
+/* A transport over a connected socket, which it owns.  NULL: out of memory, the socket is still the caller's. */
+http_transport *http_tcp_open(struct http_home *home, int fd);
 
 #endif

@@ -83,7 +83,7 @@ static ssize_t memory_try_write(http_transport *t, const uv_buf_t *bufs, unsigne
     for (unsigned i = 0; i < count; i++) {
         if (buf_append(&m->output, bufs[i].base, bufs[i].len) != AC_OK)
             return UV_ENOMEM;
-        written += (ssize_t) bufs[i].len;
+        written += (ssize_t)bufs[i].len;
     }
     return written;
 }
@@ -91,21 +91,21 @@ static ssize_t memory_try_write(http_transport *t, const uv_buf_t *bufs, unsigne
 /* Never used: try_write takes everything. */
 static int memory_write(http_transport *t, const uv_buf_t *bufs, unsigned count)
 {
-    (void) t;
-    (void) bufs;
-    (void) count;
+    (void)t;
+    (void)bufs;
+    (void)count;
     return UV_ENOTSUP;
 }
 
 static size_t memory_unsent(http_transport *t)
 {
-    (void) t;
+    (void)t;
     return 0;
 }
 
 static void memory_shutdown(http_transport *t)
 {
-    (void) t;
+    (void)t;
 }
 
 static bool memory_peer_gone(http_transport *t)
@@ -118,7 +118,7 @@ static void memory_close(http_transport *t)
     http_memory *m = memory_of(t);
 
     m->closing = true;
-    uv_close((uv_handle_t *) &m->turn, on_closed);
+    uv_close((uv_handle_t *)&m->turn, on_closed);
 }
 
 static const http_transport_ops memory_ops = {
@@ -145,7 +145,7 @@ http_memory *http_memory_connect(http_server *server)
     uv_idle_init(&home->loop.uv, &m->turn);
     if (!http_conn_new(home, &m->base)) {
         /* The handle is the loop's until it is closed; with no connection there is nobody to tell. */
-        uv_close((uv_handle_t *) &m->turn, NULL);
+        uv_close((uv_handle_t *)&m->turn, NULL);
         uv_run(&home->loop.uv, UV_RUN_NOWAIT);
         free(m);
         return NULL;
@@ -205,9 +205,9 @@ void http_memory_pump(http_server *server, int timeout_ms)
     if (timeout_ms > 0) {
         uv_update_time(uv);
         uv_timer_init(uv, &timer);
-        uv_timer_start(&timer, on_pump_timeout, (uint64_t) timeout_ms, 0);
+        uv_timer_start(&timer, on_pump_timeout, (uint64_t)timeout_ms, 0);
         uv_run(uv, UV_RUN_ONCE);
-        uv_close((uv_handle_t *) &timer, NULL);
+        uv_close((uv_handle_t *)&timer, NULL);
     }
     uv_run(uv, UV_RUN_NOWAIT);
 }

@@ -1,10 +1,10 @@
 /* transport_tcp.c - connections over TCP, on libuv. */
 #include "http/conn.h"
 
-#include <netinet/in.h>
-#include <netinet/tcp.h>
+#include <linux/sockios.h>
 #include <poll.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 typedef struct tcp_transport {
@@ -21,7 +21,7 @@ static tcp_transport *tcp_of(http_transport *t)
 
 static uv_stream_t *stream_of(http_transport *t)
 {
-    return (uv_stream_t *) &tcp_of(t)->tcp;
+    return (uv_stream_t *)&tcp_of(t)->tcp;
 }
 
 /* Reading is synchronous with the callback, so all connections of a loop share one buffer. */
@@ -29,7 +29,7 @@ static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *ret_buf)
 {
     tcp_transport *t = handle->data;
 
-    (void) suggested;
+    (void)suggested;
     *ret_buf = uv_buf_init(t->base.conn->home->loop.read_buffer, LOOP_READ_BUFFER_BYTES);
 }
 
@@ -38,7 +38,7 @@ static void on_read(uv_stream_t *stream, ssize_t length, const uv_buf_t *buffer)
     tcp_transport *t = stream->data;
 
     if (length > 0)
-        http_conn_input(t->base.conn, buffer->base, (size_t) length);
+        http_conn_input(t->base.conn, buffer->base, (size_t)length);
     else if (length == UV_EOF)
         http_conn_eof(t->base.conn);
     else if (length < 0)
@@ -73,9 +73,14 @@ static int tcp_write(http_transport *t, const uv_buf_t *bufs, unsigned count)
     return uv_write(&tcp_of(t)->write, stream_of(t), bufs, count, on_written);
 }
 
+/* With what the kernel holds: its buffers hide a slow reader's progress from the queue above them for long. */
 static size_t tcp_unsent(http_transport *t)
 {
-    return uv_stream_get_write_queue_size(stream_of(t));
+    int fd, unacknowledged = 0;
+
+    if (uv_fileno((uv_handle_t *)stream_of(t), &fd) == 0)
+        ioctl(fd, SIOCOUTQ, &unacknowledged);
+    return uv_stream_get_write_queue_size(stream_of(t)) + (size_t)MAX(unacknowledged, 0);
 }
 
 static void tcp_shutdown(http_transport *t)
@@ -87,7 +92,7 @@ static bool tcp_peer_gone(http_transport *t)
 {
     struct pollfd p = {.events = 0};
 
-    if (uv_fileno((uv_handle_t *) stream_of(t), &p.fd) < 0)
+    if (uv_fileno((uv_handle_t *)stream_of(t), &p.fd) < 0)
         return true;
     return poll(&p, 1, 0) > 0 && (p.revents & (POLLERR | POLLHUP));
 }
@@ -103,7 +108,7 @@ static void on_closed(uv_handle_t *handle)
 
 static void tcp_close(http_transport *t)
 {
-    uv_close((uv_handle_t *) &tcp_of(t)->tcp, on_closed);
+    uv_close((uv_handle_t *)&tcp_of(t)->tcp, on_closed);
 }
 
 static const http_transport_ops tcp_ops = {
@@ -121,7 +126,7 @@ static void on_refused(uv_handle_t *handle)
     free(handle->data);
 }
 
-http_transport *http_tcp_accept(http_home *home, uv_stream_t *listener)
+http_transport *http_tcp_open(http_home *home, int fd)
 {
     tcp_transport *t = calloc(1, sizeof *t);
 
@@ -133,8 +138,8 @@ http_transport *http_tcp_accept(http_home *home, uv_stream_t *listener)
         return NULL;
     }
     t->tcp.data = t;
-    if (uv_accept(listener, (uv_stream_t *) &t->tcp) < 0) {
-        uv_close((uv_handle_t *) &t->tcp, on_refused);
+    if (uv_tcp_open(&t->tcp, fd) < 0) {
+        uv_close((uv_handle_t *)&t->tcp, on_refused);
         return NULL;
     }
     uv_tcp_nodelay(&t->tcp, 1);

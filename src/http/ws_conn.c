@@ -15,7 +15,7 @@
 #include <string.h>
 #include <time.h>
 
-#define MESSAGE_BYTES_DEFAULT ((size_t) 16 << 20)
+#define MESSAGE_BYTES_DEFAULT ((size_t)16 << 20)
 
 typedef struct ws_item {
     struct ws_item *next;
@@ -144,7 +144,7 @@ static void tell_close(http_exchange *x)
 {
     http_ws *ws = x->ws;
 
-    if (!ws->has_events || ws->close_told || !ws->opened)
+    if (!ws->has_events || ws->close_told)
         return;
     ws->close_told = true;
     if (ws->events.on_close)
@@ -213,7 +213,7 @@ static void on_message(http_conn *c, const ws_event *event)
         if (!enqueue(x, event))
             end_with(c, WS_CODE_INTERNAL, WS_CODE_INTERNAL, "out of memory");
     } else if (ws->events.on_message) {
-        http_ws_message message = {event->opcode, (char *) event->data, event->length};
+        http_ws_message message = {event->opcode, (char *)event->data, event->length};
         ws->events.on_message(x, &message, ws->events.user);
     }
 }
@@ -423,7 +423,7 @@ static bool deadline_after(int timeout_ms, struct timespec *ret_when)
         return false;
     clock_gettime(CLOCK_MONOTONIC, ret_when);
     ret_when->tv_sec += timeout_ms / 1000;
-    ret_when->tv_nsec += (long) (timeout_ms % 1000) * 1000000L;
+    ret_when->tv_nsec += (long)(timeout_ms % 1000) * 1000000L;
     if (ret_when->tv_nsec >= 1000000000L) {
         ret_when->tv_sec++;
         ret_when->tv_nsec -= 1000000000L;

@@ -72,7 +72,10 @@ static ac_status do_bad_utf8(ac_request *request, ac_reply *reply, yyjson_val *i
     (void)request;
     (void)in;
     yyjson_mut_doc *doc = ac_reply_doc(reply);
-    return ac_reply_value(reply, yyjson_mut_strncpy(doc, "a\xff" "b\xc3", 4));
+    return ac_reply_value(reply, yyjson_mut_strncpy(doc,
+                                                    "a\xff"
+                                                    "b\xc3",
+                                                    4));
 }
 
 static ac_status do_answer(ac_request *request, ac_reply *reply, yyjson_val *in)
@@ -297,15 +300,15 @@ static ac_status do_stats(ac_request *request, ac_reply *reply, yyjson_val *in)
 {
     (void)request;
     (void)in;
-    return ac_reply_pack(
-        reply, "{s:I, s:I, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I}", "client_gone",
-        (int64_t)atomic_load(&stats.client_gone), "streamed", (int64_t)atomic_load(&stats.streamed), "stream_status",
-        ac_status_name((ac_status)atomic_load(&stats.stream_status)), "second_status",
-        ac_status_name((ac_status)atomic_load(&stats.second_status)), "handled", (int64_t)atomic_load(&stats.handled),
-        "tasks_done", (int64_t)atomic_load(&stats.tasks_done), "websockets_open",
-        (int64_t)atomic_load(&stats.websockets_open), "websockets_closed",
-        (int64_t)atomic_load(&stats.websockets_closed), "websocket_code", (int64_t)atomic_load(&stats.websocket_code),
-        "middleware_after", (int64_t)atomic_load(&stats.middleware_after));
+    return ac_reply_pack(reply, "{s:I, s:I, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I}", "client_gone",
+                         (int64_t)atomic_load(&stats.client_gone), "streamed", (int64_t)atomic_load(&stats.streamed),
+                         "stream_status", ac_status_name((ac_status)atomic_load(&stats.stream_status)), "second_status",
+                         ac_status_name((ac_status)atomic_load(&stats.second_status)), "handled",
+                         (int64_t)atomic_load(&stats.handled), "tasks_done", (int64_t)atomic_load(&stats.tasks_done),
+                         "websockets_open", (int64_t)atomic_load(&stats.websockets_open), "websockets_closed",
+                         (int64_t)atomic_load(&stats.websockets_closed), "websocket_code",
+                         (int64_t)atomic_load(&stats.websocket_code), "middleware_after",
+                         (int64_t)atomic_load(&stats.middleware_after));
 }
 
 /* ---- tasks and health ---- */
@@ -330,7 +333,8 @@ static ac_status do_task_run(ac_request *request, ac_reply *reply, yyjson_val *i
     if (!gate)
         return AC_ERR_NOMEM;
     int64_t id = 0;
-    ac_status status = ac_app_task_run(ac_request_app(request), ac_json_string(in, "name", "work"), task_body, gate, &id);
+    ac_status status =
+        ac_app_task_run(ac_request_app(request), ac_json_string(in, "name", "work"), task_body, gate, &id);
     if (status != AC_OK) {
         free(gate);
         return status;
@@ -340,12 +344,14 @@ static ac_status do_task_run(ac_request *request, ac_reply *reply, yyjson_val *i
 
 static ac_status do_task_start(ac_request *request, ac_reply *reply, yyjson_val *in)
 {
-    return ac_reply_pack(reply, "{s:I}", "id", ac_app_task_start(ac_request_app(request), ac_json_string(in, "name", "job")));
+    return ac_reply_pack(reply, "{s:I}", "id",
+                         ac_app_task_start(ac_request_app(request), ac_json_string(in, "name", "job")));
 }
 
 static ac_status do_task_complete(ac_request *request, ac_reply *reply, yyjson_val *in)
 {
-    return ac_reply_pack(reply, "{s:b}", "completed", ac_app_task_complete(ac_request_app(request), ac_json_int(in, "id", 0)));
+    return ac_reply_pack(reply, "{s:b}", "completed",
+                         ac_app_task_complete(ac_request_app(request), ac_json_int(in, "id", 0)));
 }
 
 static ac_status do_task_info(ac_request *request, ac_reply *reply, yyjson_val *in)
@@ -446,35 +452,35 @@ static const struct action {
     const char *name;
     action_fn fn;
 } actions[] = {
-    {"nothing", do_nothing},         /* no answer at all */
-    {"fail", do_fail},               /* message, status, type */
-    {"return", do_return},           /* status: a name */
-    {"nan", do_nan},                 /* [NaN, Infinity, 1.5] */
-    {"bad_utf8", do_bad_utf8},       /* a string with bytes that are not UTF-8 */
-    {"answer", do_answer},           /* status, headers {}, body */
-    {"raw", do_raw},                 /* content_type, text */
-    {"big", do_big},                 /* bytes */
-    {"twice", do_twice},             /* answers twice; see second_status */
-    {"length", do_length},           /* the length of the string `value` */
-    {"stream", do_stream},           /* count, pad, gate (one permit an event), then_fail {}, then_return {}, then_answer */
+    {"nothing", do_nothing},   /* no answer at all */
+    {"fail", do_fail},         /* message, status, type */
+    {"return", do_return},     /* status: a name */
+    {"nan", do_nan},           /* [NaN, Infinity, 1.5] */
+    {"bad_utf8", do_bad_utf8}, /* a string with bytes that are not UTF-8 */
+    {"answer", do_answer},     /* status, headers {}, body */
+    {"raw", do_raw},           /* content_type, text */
+    {"big", do_big},           /* bytes */
+    {"twice", do_twice},       /* answers twice; see second_status */
+    {"length", do_length},     /* the length of the string `value` */
+    {"stream", do_stream},     /* count, pad, gate (one permit an event), then_fail {}, then_return {}, then_answer */
     {"stream_values", do_stream_values}, /* values [] */
-    {"defer", do_defer},             /* gate; then count.. as stream, or message.. as fail, or value */
-    {"loop_stream", do_loop_stream}, /* count; for loop=1 */
-    {"wait", do_wait},               /* gate */
-    {"open", do_open},               /* gate, count (-1: for good) */
-    {"waiting", do_waiting},         /* gate: how many */
-    {"until_gone", do_until_gone},   /* runs until the client is gone */
+    {"defer", do_defer},                 /* gate; then count.. as stream, or message.. as fail, or value */
+    {"loop_stream", do_loop_stream},     /* count; for loop=1 */
+    {"wait", do_wait},                   /* gate */
+    {"open", do_open},                   /* gate, count (-1: for good) */
+    {"waiting", do_waiting},             /* gate: how many */
+    {"until_gone", do_until_gone},       /* runs until the client is gone */
     {"stats", do_stats},
-    {"task_run", do_task_run},       /* name, gate ("x!": fails afterwards) */
-    {"task_start", do_task_start},   /* name */
+    {"task_run", do_task_run},           /* name, gate ("x!": fails afterwards) */
+    {"task_start", do_task_start},       /* name */
     {"task_complete", do_task_complete}, /* id */
     {"task_info", do_task_info},
-    {"force", do_force},             /* status: 0, 1, 2 */
-    {"ping_mode", do_ping_mode},     /* mode: 0..3 */
-    {"context", do_context},         /* gate */
-    {"request", do_request},         /* header */
-    {"log", do_log},                 /* level, message */
-    {"register", do_register},       /* too late: AC_ERR_STATE */
+    {"force", do_force},         /* status: 0, 1, 2 */
+    {"ping_mode", do_ping_mode}, /* mode: 0..3 */
+    {"context", do_context},     /* gate */
+    {"request", do_request},     /* header */
+    {"log", do_log},             /* level, message */
+    {"register", do_register},   /* too late: AC_ERR_STATE */
     {"stop", do_stop},
 };
 

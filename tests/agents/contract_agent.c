@@ -39,7 +39,10 @@ static const struct field {
     field_type type;
     size_t offset;
 } fields[] = {
-#define APP(name, type) {#name, type, offsetof(settings, app.name)}
+#define APP(name, type)                                                                                                \
+    {                                                                                                                  \
+#name, type, offsetof(settings, app.name)                                                                      \
+    }
     APP(debug, FIELD_BOOL),
     APP(host, FIELD_TEXT),
     APP(log_level, FIELD_INT),

@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+
 #include <cmocka.h>
 
 #include <agentcore/agentcore.h>
@@ -216,7 +217,7 @@ static void test_websockets(void **state)
     assert_int_equal(message.length, 3);
     assert_memory_equal(message.data, "\0\1\2", 4);
     assert_int_equal(ac_test_websocket_receive(one, &message, 5000, &code), AC_OK);
-    assert_string_equal(message.data, "{\"echo\": \"first\", \"session\": \"s1\"}");
+    assert_string_equal(message.data, "{\"echo\":\"first\",\"session\":\"s1\"}");
     assert_int_equal(ac_test_websocket_receive(one, &message, 10, &code), AC_ERR_TIMEOUT);
 
     assert_int_equal(ac_test_websocket_send(one, "close"), AC_OK);

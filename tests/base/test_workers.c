@@ -8,6 +8,7 @@
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+
 #include <cmocka.h>
 
 /* A gate that jobs wait at. */
@@ -19,7 +20,10 @@ typedef struct gate {
     bool open;
 } gate;
 
-#define GATE_INIT {.lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER}
+#define GATE_INIT                                                                                                      \
+    {                                                                                                                  \
+        .lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER                                         \
+    }
 
 static void gate_pass(gate *g)
 {

@@ -101,7 +101,11 @@ class Conn:
         if receive_buffer:
             self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
         self.sock.settimeout(timeout)
-        self.sock.connect(("127.0.0.1", port))
+        try:
+            self.sock.connect(("127.0.0.1", port))
+        except OSError:
+            self.sock.close()
+            raise
         self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.buffer = b""
         self.error = None  # of the read that ended the connection
@@ -389,8 +393,9 @@ class Server(Program):
     def invoke(self, payload, headers=()):
         return self.request("POST", "/invocations", payload, headers)
 
-    def do(self, name, headers=(), **arguments):
-        return self.invoke({"do": name, **arguments}, headers)
+    def do(self, action, /, http=(), **arguments):
+        """Invoke an action of the contract agent; http are headers of the request."""
+        return self.invoke({"do": action, **arguments}, http)
 
     def stats(self):
         return self.do("stats").json()

@@ -30,7 +30,8 @@ class Routes(TestCase):
 
     def test_other_paths(self):
         server = self.serve()
-        for method, path in (("GET", "/"), ("POST", "/ping/x"), ("GET", "/Ping"), ("POST", "/invocations2"), ("PUT", "/x")):
+        for line in ("GET /", "POST /ping/x", "GET /Ping", "POST /invocations2", "PUT /x"):
+            method, path = line.split()
             r = server.request(method, path, b"{}")
             self.assertEqual((r.status, r.body), (404, b"Not Found"), path)
             self.assertEqual(r.header("Content-Type"), "text/plain; charset=utf-8")
@@ -84,7 +85,9 @@ class Bodies(TestCase):
 
     def test_bad_json(self):
         server = self.serve()
-        for sent in (b"{", b"{'a': 1}", b"[1,]", b"nul", b"1 2", b'{"a":1}x', b"\xef\xbb\xbf{", b'"\n"', b"01", b'"\\x"'):
+        for sent in (b"{", b"{'a': 1}", b"[1,]", b"nul", b"1 2",
+                     b'{"a":1}x', b"\xef\xbb\xbf{", b'"\n"', b"01", b'"\\x"',
+                     b"NaN", b"1e400", b'"\\ud800"', b"[1 2]", b'"abc'):
             r = server.request("POST", "/invocations", sent)
             self.assertEqual(r.status, 400, sent)
             self.assertEqual(list(r.json()), ["error", "details"], sent)
@@ -106,7 +109,7 @@ class Bodies(TestCase):
             (b'"a\xe4\xb8', "'utf-8' codec can't decode bytes in position 2-3: unexpected end of data"),
         ):
             r = server.request("POST", "/invocations", sent)
-            self.assert_json(r, 400, json.dumps({"error": "Invalid encoding", "details": details}, separators=(",", ":")))
+            self.assert_json(r, 400, f'{{"error":"Invalid encoding","details":"{details}"}}')
 
     def test_deep_nesting_is_refused_not_fatal(self):
         server = self.serve()
@@ -171,7 +174,8 @@ class Answers(TestCase):
     def test_raw(self):
         server = self.serve()
         r = server.do("raw", text="<p>\u00e9</p>", content_type="text/html; charset=utf-8")
-        self.assertEqual((r.status, r.text, r.header("Content-Type")), (200, "<p>\u00e9</p>", "text/html; charset=utf-8"))
+        self.assertEqual((r.status, r.text), (200, "<p>\u00e9</p>"))
+        self.assertEqual(r.all("Content-Type"), ["text/html; charset=utf-8"])
         self.assertEqual(server.do("raw", text="").body, b"")
 
     def test_statuses_without_body(self):
@@ -287,9 +291,10 @@ class Streams(TestCase):
         server.wait_stat("client_gone", gone + 1)
         self.assertEqual(server.stats()["stream_status"], "AC_ERR_CLOSED")
         with server.connect() as c:
+            # Of a client that only closes its end nothing is known while no answer is sent; a reset is unmistakable.
             c.send(post({"do": "until_gone"}))
-            wait_until(lambda: server.stats()["handled"], "the handler")
             self.assertEqual(server.ping()["status"], "Healthy")
+            c.reset()
         server.wait_stat("client_gone", gone + 2)
 
 

@@ -62,7 +62,7 @@ class Health(TestCase):
 
     def test_task_run(self):
         server = self.serve()
-        r = server.do("task_run", name="bg", gate="g1", headers={REQUEST_ID: "req-7", SESSION: "sess-7"})
+        r = server.do("task_run", name="bg", gate="g1", http={REQUEST_ID: "req-7", SESSION: "sess-7"})
         self.assertTrue(r.json()["id"])
         self.assertEqual(server.ping()["status"], "HealthyBusy")
         server.wait_at_gate("g1", 1)
@@ -128,7 +128,7 @@ class Context(TestCase):
         context = server.do("context").json()["context"]
         self.assertEqual((context["session_id"], context["token"], context["callback"]), (None, None, None))
         self.assertEqual(uuid.UUID(context["request_id"]).version, 4)
-        other = server.do("context", headers={"WorkloadAccessToken": "only"}).json()["context"]
+        other = server.do("context", http={"WorkloadAccessToken": "only"}).json()["context"]
         self.assertNotEqual(other["request_id"], context["request_id"])
         self.assertEqual(other["token"], "only")
         self.assertEqual(context["headers"], {})
@@ -146,7 +146,7 @@ class Context(TestCase):
 
     def test_request_accessors(self):
         server = self.serve()
-        r = server.do("request", header="x-two", headers=[("X-Two", "a"), ("x-two", "b")])
+        r = server.do("request", header="x-two", http=[("X-Two", "a"), ("x-two", "b")])
         self.assertEqual(r.json(), {"method": "POST", "path": "/invocations", "query": None, "header": "a, b"})
         self.assertIsNone(server.do("request", header="x-none").json()["header"])
 
@@ -194,7 +194,8 @@ class Cors(TestCase):
         server = self.serve("cors=*")
         r = server.invoke({}, {"Origin": "https://a.example"})
         self.assertEqual((r.status, r.header("Access-Control-Allow-Origin")), (200, "*"))
-        r = server.request("OPTIONS", "/invocations", headers={**CORS_ASK, "Access-Control-Request-Headers": "x-a, x-b"})
+        ask = {**CORS_ASK, "Access-Control-Request-Headers": "x-a, x-b"}
+        r = server.request("OPTIONS", "/invocations", headers=ask)
         self.assertIn(r.status, (200, 204))
         self.assertEqual(r.header("Access-Control-Allow-Origin"), "*")
         self.assertIn("POST", r.header("Access-Control-Allow-Methods"))
@@ -231,7 +232,7 @@ class Cors(TestCase):
 class Logging(TestCase):
     def test_lines(self):
         server = self.serve()
-        server.do("log", message="caf\u00e9 \"q\"", headers={REQUEST_ID: "r-9", SESSION: "s-9"})
+        server.do("log", message="caf\u00e9 \"q\"", http={REQUEST_ID: "r-9", SESSION: "s-9"})
         line = wait_until(lambda: server.logged("caf\u00e9"), "the line")[0]
         self.assertEqual((line["level"], line["message"]), ("INFO", 'caf\u00e9 "q"'))
         self.assertEqual((line["requestId"], line["sessionId"]), ("r-9", "s-9"))
@@ -244,7 +245,7 @@ class Logging(TestCase):
 
     def test_failures_are_logged(self):
         server = self.serve()
-        server.do("fail", message="broken thing", headers={REQUEST_ID: "r-10"})
+        server.do("fail", message="broken thing", http={REQUEST_ID: "r-10"})
         line = wait_until(lambda: [x for x in server.log_lines() if x["level"] == "ERROR"], "the error line")[0]
         self.assertEqual(line["requestId"], "r-10")
         self.assertIn("broken thing", json.dumps(line))
@@ -258,7 +259,7 @@ class Logging(TestCase):
 
     def test_no_secrets(self):
         server = self.serve("debug=1")
-        server.do("context", headers={"Authorization": "Bearer secret-1", "WorkloadAccessToken": "secret-2",
+        server.do("context", http={"Authorization": "Bearer secret-1", "WorkloadAccessToken": "secret-2",
                                       "X-Amz-Bedrock-AgentCore-Identity-WAT": "secret-3"})
         server.stop()
         self.assertNotIn("secret-", server.stderr())

@@ -113,7 +113,6 @@ HEADS = {
     "version in lower case": b"GET /ping http/1.1\r\nHost: t\r\n\r\n",
     "version of another protocol": b"GET /ping ICE/1.0\r\nHost: t\r\n\r\n",
     "no version": b"GET /ping\r\n\r\n",
-    "two spaces": b"GET  /ping HTTP/1.1\r\nHost: t\r\n\r\n",
     "tab instead of space": b"GET\t/ping HTTP/1.1\r\nHost: t\r\n\r\n",
     "space in target": b"GET /pi ng HTTP/1.1\r\nHost: t\r\n\r\n",
     "NUL in target": b"GET /pi\0ng HTTP/1.1\r\nHost: t\r\n\r\n",
@@ -142,6 +141,7 @@ CODES = {
     "version 2.0": [400, 505],
     "version 1.2": [400, 505],
     "version 0.9": [400, 505],
+    "no version": [400, 505],
     "HTTP/2 preface": [400, 505],
     "very long method": [400, 431, 501],
     "method in lower case": [400, 501],
@@ -193,8 +193,8 @@ class Smuggling(TestCase):
 
     def test_after_a_good_request(self):
         server = self.serve()
-        for name, bad in (("two lengths", FRAMING["two lengths"]), ("plus", CHUNKS["plus"]), ("NUL", HEADS["value with NUL"])):
-            with self.subTest(name), server.connect() as c:
+        for bad in (FRAMING["two lengths"], CHUNKS["plus"], HEADS["value with NUL"]):
+            with self.subTest(bad), server.connect() as c:
                 c.send(post([1]) + bad + SMUGGLED)
                 self.assertEqual(c.read_response().text, "[1]")
                 self.assert_refused(c, 400)

@@ -6,7 +6,7 @@ import os
 import struct
 import zlib
 
-from harness import Closed, Conn
+from harness import Closed, Conn, TestCase
 
 TEXT, BINARY, CLOSE, PING, PONG, CONTINUATION = 1, 2, 8, 9, 10, 0
 DEFLATE = "permessage-deflate; client_no_context_takeover; server_no_context_takeover"
@@ -162,3 +162,25 @@ class WebSocket(Conn):
 
 def close_code(f):
     return struct.unpack(">H", f.payload[:2])[0] if f.payload else 1005
+
+
+class WebSocketCase(TestCase):
+    def open(self, server, headers=None, extensions=None, **options):
+        ws = WebSocket(server.port, headers, extensions, **options)
+        self.addCleanup(ws.close)
+        return ws
+
+    def raw(self, server):
+        return self.open(server, handshake=False)
+
+    def assert_closed_with(self, ws, code):
+        """The server closes with this code, then TCP."""
+        got, _ = ws.read_close()
+        self.assertEqual(got, code)
+        if got != 1005:
+            ws.try_send(frame(CLOSE, struct.pack(">H", got)))
+        self.assertTrue(ws.ends(), "a frame after the close frame")
+
+    def assert_echo(self, ws, text="still here"):
+        ws.text(text)
+        self.assertEqual(ws.read_text(), text)

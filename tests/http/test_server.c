@@ -135,11 +135,11 @@ static void finish(fixture *f)
 
 static int dial(int port)
 {
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((uint16_t) port)};
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    if (connect(fd, (struct sockaddr *) &address, sizeof address) != 0) {
+    if (connect(fd, (struct sockaddr *)&address, sizeof address) != 0) {
         close(fd);
         return -1;
     }
@@ -166,7 +166,7 @@ static bool hear(int fd, const char *needle, char *text, size_t size)
         got = recv(fd, text + length, size - 1 - length, 0);
         if (got <= 0)
             return false;
-        length += (size_t) got;
+        length += (size_t)got;
         text[length] = '\0';
         if (strstr(text, needle))
             return true;
@@ -182,9 +182,10 @@ static void test_port_taken(void **state)
     ac_error err = {0};
     http_server *second;
 
-    (void) state;
+    (void)state;
     start(&f, (http_server_options){.loops = 2});
-    second = http_server_new(&(http_server_options){.loops = 2, .port = f.port}, &(http_service){on_request, NULL, NULL});
+    second =
+        http_server_new(&(http_server_options){.loops = 2, .port = f.port}, &(http_service){on_request, NULL, NULL});
     assert_int_equal(http_server_listen(second, &err), AC_ERR_ADDRESS_IN_USE);
     assert_non_null(strstr(err.message, "address already in use"));
     http_server_free(second);
@@ -194,9 +195,10 @@ static void test_port_taken(void **state)
 static void test_bad_host(void **state)
 {
     ac_error err = {0};
-    http_server *server = http_server_new(&(http_server_options){.host = "nowhere"}, &(http_service){on_request, NULL, NULL});
+    http_server *server =
+        http_server_new(&(http_server_options){.host = "nowhere"}, &(http_service){on_request, NULL, NULL});
 
-    (void) state;
+    (void)state;
     assert_int_equal(http_server_listen(server, &err), AC_ERR_INVALID);
     assert_non_null(strstr(err.message, "nowhere"));
     http_server_free(server);
@@ -234,7 +236,7 @@ static void test_many_clients(void **state)
     hammer hammers[CLIENTS];
     atomic_uint answered = 0;
 
-    (void) state;
+    (void)state;
     start(&f, (http_server_options){.loops = 3});
     for (int i = 0; i < CLIENTS; i++) {
         hammers[i] = i % 2 ? (hammer){f.port, REQUEST("/worker"), "from a worker", ROUNDS, &answered}
@@ -253,7 +255,7 @@ static void test_drain_finishes_what_runs(void **state)
     char text[4096];
     int idle, busy;
 
-    (void) state;
+    (void)state;
     start(&f, (http_server_options){.loops = 2});
     idle = dial(f.port);
     say(idle, REQUEST("/loop"));
@@ -279,7 +281,7 @@ static void test_drain_ends_in_time(void **state)
     char text[4096];
     int fd;
 
-    (void) state;
+    (void)state;
     start(&f, (http_server_options){.loops = 2, .drain_timeout_ms = 50});
     fd = dial(f.port);
     say(fd, REQUEST("/hold"));
@@ -299,7 +301,7 @@ static void test_client_gone_is_noticed(void **state)
     fixture f;
     int fd;
 
-    (void) state;
+    (void)state;
     start(&f, (http_server_options){.loops = 1, .stream_buffer_bytes = 1024});
     fd = dial(f.port);
     say(fd, REQUEST("/hold"));
@@ -340,13 +342,13 @@ static void test_deadlines_expire_in_order(void **state)
     uint64_t model[COUNT];
     unsigned length = 0;
 
-    (void) state;
+    (void)state;
     expired_count = 0;
     assert_int_equal(http_loop_init(&loop), AC_OK);
     http_loop_add_deadlines(&loop, &list, 30, on_expired);
     srand(1);
     for (int step = 0; step < 400; step++) {
-        unsigned i = (unsigned) rand() % COUNT;
+        unsigned i = (unsigned)rand() % COUNT;
         unsigned kept = 0;
 
         for (unsigned k = 0; k < length; k++)

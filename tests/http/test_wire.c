@@ -40,7 +40,7 @@ static void on_request(http_exchange *x, void *user)
     const http_request *r = http_exchange_request(x);
     buf body = BUF_INIT(1U << 20);
 
-    (void) user;
+    (void)user;
     requests_seen++;
     if (strcmp(r->target, "/stream") == 0) {
         answer_stream(x);
@@ -74,7 +74,7 @@ static void unescape(buf *out, const char *text)
             c++;
             byte = *c == 'r' ? '\r' : *c == 'n' ? '\n' : *c == 't' ? '\t' : *c == '0' ? '\0' : *c;
             if (*c == 'x') {
-                byte = (char) (hex(c[1]) * 16 + hex(c[2]));
+                byte = (char)(hex(c[1]) * 16 + hex(c[2]));
                 c += 2;
             }
         }
@@ -88,17 +88,16 @@ static void drop_dates(buf *b)
 
     while (buf_terminate(b) && (date = strstr(b->data, "Date: "))) {
         size_t length = strlen("Date: Thu, 01 Jan 1970 00:00:00 GMT\r\n");
-        memmove(date, date + length, b->length - (size_t) (date - b->data) - length);
+        memmove(date, date + length, b->length - (size_t)(date - b->data) - length);
         b->length -= length;
     }
 }
 
 static void run_case(wire_case *c)
 {
-    http_server *server = http_server_new(&(http_server_options){.loops = 1,
-                                                                 .header_bytes_max = 512,
-                                                                 .body_bytes_max = 64},
-                                          &(http_service){.on_request = on_request});
+    http_server *server =
+        http_server_new(&(http_server_options){.loops = 1, .header_bytes_max = 512, .body_bytes_max = 64},
+                        &(http_service){.on_request = on_request});
     http_memory *m = http_memory_connect(server);
     _cleanup_(buf_done) buf got = BUF_INIT(1U << 20);
     size_t length;
@@ -115,11 +114,11 @@ static void run_case(wire_case *c)
         assert_int_equal(buf_append(&got, data, length), AC_OK);
     drop_dates(&got);
     if (got.length != c->wanted.length || (got.length && memcmp(got.data, c->wanted.data, got.length) != 0))
-        fail_msg("%s\n--- wanted\n%.*s\n--- got\n%.*s", c->title, (int) c->wanted.length, c->wanted.data,
-                 (int) got.length, got.data);
+        fail_msg("%s\n--- wanted\n%.*s\n--- got\n%.*s", c->title, (int)c->wanted.length, c->wanted.data,
+                 (int)got.length, got.data);
     if (http_memory_closed(m) != c->closed)
         fail_msg("%s: connection is %s", c->title, c->closed ? "still open" : "closed");
-    if (c->requests >= 0 && (int) requests_seen != c->requests)
+    if (c->requests >= 0 && (int)requests_seen != c->requests)
         fail_msg("%s: %u requests reached the service", c->title, requests_seen);
     http_memory_free(m);
     http_memory_shutdown(server);
@@ -159,7 +158,7 @@ static void run_file(void **state)
     wire_case c = {.requests = -1};
     FILE *file;
 
-    snprintf(path, sizeof path, "%s/tests/http/wire/%s", root ? root : ".", (const char *) *state);
+    snprintf(path, sizeof path, "%s/tests/http/wire/%s", root ? root : ".", (const char *)*state);
     file = fopen(path, "r");
     if (!file)
         fail_msg("cannot open %s", path);
@@ -181,10 +180,10 @@ static void run_file(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_prestate(run_file, (void *) "requests.txt"),
-        cmocka_unit_test_prestate(run_file, (void *) "framing.txt"),
-        cmocka_unit_test_prestate(run_file, (void *) "refused.txt"),
-        cmocka_unit_test_prestate(run_file, (void *) "upgrade.txt"),
+        cmocka_unit_test_prestate(run_file, (void *)"requests.txt"),
+        cmocka_unit_test_prestate(run_file, (void *)"framing.txt"),
+        cmocka_unit_test_prestate(run_file, (void *)"refused.txt"),
+        cmocka_unit_test_prestate(run_file, (void *)"upgrade.txt"),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
