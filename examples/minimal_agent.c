@@ -6,8 +6,6 @@
 #include "port.h"
 
 #include <agentcore/agentcore.h>
-#include <stdio.h>
-#include <string.h>
 
 static ac_status invoke(ac_request *request, ac_reply *reply, void *user)
 {
@@ -16,11 +14,7 @@ static ac_status invoke(ac_request *request, ac_reply *reply, void *user)
     ac_log_info("Received prompt: %s", message);
 
     /* Your own logic comes here: call a language model, run rules, ... */
-    size_t size = strlen(message) + sizeof("You said: ");
-    char *answer = ac_request_alloc(request, size);
-    if (!answer)
-        return AC_ERR_NOMEM;
-    snprintf(answer, size, "You said: %s", message);
+    const char *answer = ac_request_format(request, "You said: %s", message);
     return ac_reply_pack(reply, "{s:s}", "response", answer);
 }
 

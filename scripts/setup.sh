@@ -77,7 +77,7 @@ libwslay-dev another WebSocket codec, to fuzz ours against
 EOF
         ;;
     bench)
-        printf '%s\n' 'wrk load generator'
+        printf '%s\n' 'python3-venv for the Python programs measured against'
         ;;
     all)
         for set in build test lint fuzz bench; do

@@ -138,6 +138,9 @@ AC_API const char *ac_request_header(const ac_request *request, const char *name
  * Only one thread at a time may use it for one request. */
 AC_API void *ac_request_alloc(ac_request *request, size_t size);
 
+/* Text made by a printf-style format, in the request's memory; NULL when memory runs out. */
+AC_API char *ac_request_format(ac_request *request, const char *format, ...) AC_PRINTF(2, 3);
+
 /* Values that middleware leaves for the handler (Starlette's request.state).  key is compared by content and is
  * copied; value stays the caller's.  ac_request_get: NULL when there is none. */
 AC_API ac_status ac_request_set(ac_request *request, const char *key, void *value);
@@ -194,7 +197,8 @@ AC_API bool ac_reply_closed(const ac_reply *reply);
 /* Say how the request failed, for `return ac_reply_fail(reply, 404, "no order %s", id);`: the answer is http_status
  * with {"error": "<message>"}.  In a stream that has begun, the last event becomes
  * {"error": "<message>", "error_type": "<type>", "message": "An error occurred during streaming"} instead.
- * Returns AC_ERR_HANDLER always.  The message goes to the client: put no secret into it. */
+ * Returns AC_ERR_HANDLER always.  A status outside of 200..599 becomes 500.  The message goes to the client: put no
+ * secret into it. */
 AC_API ac_status ac_reply_fail(ac_reply *reply, int http_status, const char *format, ...) AC_PRINTF(3, 4);
 
 /* The same with the error_type of the stream's last event ("RuntimeError" when ac_reply_fail is used). */
@@ -266,6 +270,12 @@ AC_API ac_status ac_websocket_send_binary(ac_websocket *websocket, const void *d
  * AC_ERR_INVALID may also mean a wrong one. */
 AC_API ac_status ac_websocket_send_value(ac_websocket *websocket, const yyjson_mut_val *value);
 AC_API ac_status ac_websocket_send_pack(ac_websocket *websocket, const char *format, ...);
+
+/* Have fn called once, on the loop thread, when a send that answered AC_ERR_AGAIN would be taken again; not called when
+ * the connection closes first (on_close tells that).  For callback style.
+ * Errors: AC_ERR_STATE (not accepted, or one is set already), AC_ERR_CLOSED, AC_ERR_NOMEM. */
+AC_API ac_status ac_websocket_on_writable(ac_websocket *websocket, void (*fn)(ac_websocket *websocket, void *user),
+                                          void *user);
 
 /* Begin the close handshake: code 1000..1003, 1007..1014 or 3000..4999 (RFC 6455 section 7.4; 0: 1000), reason up to
  * 123 bytes or NULL.  Sends fail with AC_ERR_CLOSED afterwards.  Before accept: refuses the connection with HTTP 403.

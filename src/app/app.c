@@ -117,7 +117,9 @@ static void say_ready(http_server *server, void *user)
     const ac_app *app = user;
 
     if (app->options.debug)
-        fprintf(stderr, "Serving on http://%s:%d\n", host_to_bind(&app->options), http_server_port(server));
+        fprintf(stderr,
+                strchr(host_to_bind(&app->options), ':') ? "Serving on http://[%s]:%d\n" : "Serving on http://%s:%d\n",
+                host_to_bind(&app->options), http_server_port(server));
 }
 
 static http_server *make_server(ac_app *app)

@@ -151,7 +151,7 @@ struct ac_reply {
     int status;                    /* 0: not chosen */
     const char *content_type;      /* of the answer */
     const char *user_content_type; /* set as a header; wins */
-    buf body; /* the answer; while streaming, the event that is being written */
+    buf body;                      /* the answer; while streaming, the event that is being written */
     yyjson_mut_doc *doc;
     http_field *fields;
     size_t field_count;
@@ -164,11 +164,15 @@ struct ac_reply {
     void *on_writable_user;
 };
 
+typedef void (*websocket_writable_fn)(ac_websocket *websocket, void *user);
+
 struct ac_websocket {
     bool accepted;
-    bool opened;   /* on_open was called */
-    bool refused;  /* before it was accepted */
-    bool closing;  /* the handler has begun to close */
+    bool opened;  /* on_open was called */
+    bool refused; /* before it was accepted */
+    bool closing; /* the handler has begun to close */
+    _Atomic(websocket_writable_fn) on_writable;
+    void *on_writable_user;
     char *message; /* the one last received */
 };
 
@@ -206,8 +210,6 @@ void call_finish(app_call *call, ac_status status);
 
 /* Release what the call owns outside of the arena, and the exchange with it. */
 void call_free(app_call *call);
-
-/* Since the request arrived. */
 
 /* Seconds since the call arrived, as "0.123", written into room; pass SECONDS_ROOM. */
 #define SECONDS_SIZE 26

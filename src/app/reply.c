@@ -312,24 +312,10 @@ ac_status reply_send_answer(ac_reply *reply)
 
 /* ---- failing ---- */
 
-static const char *vformat(arena *a, const char *format, va_list args)
-{
-    va_list again;
-
-    va_copy(again, args);
-    int length = vsnprintf(NULL, 0, format, again);
-    va_end(again);
-
-    char *text = length >= 0 ? arena_alloc(a, (size_t)length + 1) : NULL;
-    if (text)
-        vsnprintf(text, (size_t)length + 1, format, args);
-    return text;
-}
-
 static ac_status fail(ac_reply *reply, int http_status, const char *type, const char *format, va_list args)
 {
     arena *a = reply_arena(reply);
-    const char *message = vformat(a, format, args);
+    const char *message = arena_vformat(a, format, args);
 
     reply->fail_status = http_status >= 200 && http_status <= 599 ? http_status : 500;
     reply->fail_message = message ? message : ac_status_text(AC_ERR_HANDLER);

@@ -120,6 +120,16 @@ static request_value *value_find(const ac_request *request, const char *key)
     return NULL;
 }
 
+char *ac_request_format(ac_request *request, const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    char *text = arena_vformat(http_exchange_arena(call_of_request(request)->x), format, args);
+    va_end(args);
+    return text;
+}
+
 ac_status ac_request_set(ac_request *request, const char *key, void *value)
 {
     if (!key)

@@ -178,11 +178,41 @@ const char *ac_websocket_header(const ac_websocket *websocket, const char *name)
     return http_exchange_header(exchange_of(websocket), name);
 }
 
+static void writable(http_exchange *x, void *user)
+{
+    ac_websocket *websocket = user;
+    websocket_writable_fn fn = atomic_exchange(&websocket->on_writable, NULL);
+    app_scope previous;
+
+    (void)x;
+    if (!fn)
+        return; /* the connection was over before; the exchange keeps its memory until here */
+    scope_enter(&call_of_websocket(websocket)->context, &previous);
+    fn(websocket, websocket->on_writable_user);
+    scope_leave(&previous);
+}
+
+ac_status ac_websocket_on_writable(ac_websocket *websocket, void (*fn)(ac_websocket *websocket, void *user), void *user)
+{
+    if (!fn)
+        return AC_ERR_INVALID;
+    if (!websocket->accepted || atomic_load(&websocket->on_writable))
+        return AC_ERR_STATE;
+    websocket->on_writable_user = user;
+    atomic_store(&websocket->on_writable, fn);
+
+    ac_status status = http_exchange_on_writable(exchange_of(websocket), writable, websocket);
+    if (status != AC_OK)
+        atomic_store(&websocket->on_writable, NULL);
+    return status;
+}
+
 /* ---- the end ---- */
 
 static void websocket_over(app_call *call)
 {
     call->reply.state = REPLY_SENT;
+    atomic_store(&call->websocket.on_writable, NULL);
     middleware_after(call);
     call_log_access(call, call->websocket.accepted ? 101 : 403);
     free(call->websocket.message);

@@ -11,6 +11,7 @@
 #include "base/arena.h"
 
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -152,4 +153,18 @@ ac_status arena_on_release(arena *a, void (*fn)(void *data), void *data)
     *hook = (arena_hook){.older = a->hooks, .fn = fn, .data = data};
     a->hooks = hook;
     return AC_OK;
+}
+
+char *arena_vformat(arena *a, const char *format, va_list args)
+{
+    va_list again;
+
+    va_copy(again, args);
+    int length = vsnprintf(NULL, 0, format, again);
+    va_end(again);
+
+    char *text = length >= 0 ? arena_alloc(a, (size_t)length + 1) : NULL;
+    if (text)
+        vsnprintf(text, (size_t)length + 1, format, args);
+    return text;
 }

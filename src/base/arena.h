@@ -7,6 +7,8 @@
 
 #include "base/util.h"
 
+#include <stdarg.h>
+
 typedef struct arena_block arena_block;
 typedef struct arena_hook arena_hook;
 
@@ -28,6 +30,9 @@ void *arena_zalloc(arena *a, size_t length);
 
 /* A NUL-terminated copy. */
 char *arena_copy(arena *a, const char *text, size_t length);
+
+/* Text made by a printf-style format.  NULL when memory runs out. */
+char *arena_vformat(arena *a, const char *format, va_list args) AC_PRINTF(2, 0);
 
 /* Call fn(data) when the arena is released. */
 ac_status arena_on_release(arena *a, void (*fn)(void *data), void *data) AC_MUST_USE;

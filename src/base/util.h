@@ -34,6 +34,8 @@
     } while (0)
 
 #define ARRAY_SIZE(array) (sizeof(array) / sizeof((array)[0]))
+#undef MIN /* <sys/param.h> has its own */
+#undef MAX
 #define MIN(a, b) ((a) < (b) ? (a) : (b))
 #define MAX(a, b) ((a) > (b) ? (a) : (b))
 #define LIKELY(condition) __builtin_expect(!!(condition), 1)

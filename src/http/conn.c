@@ -20,28 +20,6 @@ static void read_on(http_conn *c)
     http_conn_set_reading(c, true);
 }
 
-http_conn *http_conn_new(http_home *home, http_transport *t)
-{
-    http_conn *c = calloc(1, sizeof *c);
-
-    if (!c)
-        return NULL;
-    c->home = home;
-    c->transport = t;
-    c->stash = BUF_INIT(HTTP_STASH_MAX);
-    http1_init(&c->reader, &home->server->reader_options);
-    t->conn = c;
-    c->next = home->conns;
-    if (c->next)
-        c->next->previous = c;
-    home->conns = c;
-    home->conn_count++;
-    atomic_fetch_add_explicit(&home->server->connections, 1, memory_order_relaxed);
-    deadline_arm(&home->loop, &home->header_due, &c->read_due);
-    read_on(c);
-    return c;
-}
-
 void http_conn_set_reading(http_conn *c, bool on)
 {
     if (c->reading == on || c->phase == CONN_CLOSING || (on && c->peer_eof))
@@ -78,8 +56,9 @@ void http_conn_abort(http_conn *c)
     close_now(c, false);
 }
 
-void http_conn_gone(http_conn *c)
+static void on_gone(void *owner)
 {
+    http_conn *c = owner;
     http_home *home = c->home;
 
     if (c->previous)
@@ -245,8 +224,9 @@ static size_t consume(http_conn *c, char *data, size_t length)
     return used;
 }
 
-void http_conn_input(http_conn *c, char *data, size_t length)
+static void on_input(void *owner, char *data, size_t length)
 {
+    http_conn *c = owner;
     size_t used;
 
     http_loop_enter(&c->home->loop);
@@ -289,8 +269,10 @@ void http_conn_resume(http_conn *c)
         close_now(c, false); /* the rest of the request will never come */
 }
 
-void http_conn_eof(http_conn *c)
+static void on_eof(void *owner)
 {
+    http_conn *c = owner;
+
     http_loop_enter(&c->home->loop);
     c->peer_eof = true;
     c->reading = false;
@@ -337,6 +319,49 @@ void http_conn_drain(http_conn *c)
         close_now(c, false);
     else if (c->phase == CONN_WEBSOCKET)
         http_ws_drain(c);
+}
+
+/* ---- the beginning ---- */
+
+static void on_broken(void *owner)
+{
+    http_conn_abort(owner);
+}
+
+static void on_written(void *owner, int status)
+{
+    http_conn_written(owner, status);
+}
+
+static const http_transport_events events = {
+    .input = on_input,
+    .eof = on_eof,
+    .broken = on_broken,
+    .written = on_written,
+    .gone = on_gone,
+};
+
+http_conn *http_conn_new(http_home *home, http_transport *t)
+{
+    http_conn *c = calloc(1, sizeof *c);
+
+    if (!c)
+        return NULL;
+    c->home = home;
+    c->transport = t;
+    c->stash = BUF_INIT(HTTP_STASH_MAX);
+    http1_init(&c->reader, &home->server->reader_options);
+    t->events = &events;
+    t->owner = c;
+    c->next = home->conns;
+    if (c->next)
+        c->next->previous = c;
+    home->conns = c;
+    home->conn_count++;
+    atomic_fetch_add_explicit(&home->server->connections, 1, memory_order_relaxed);
+    deadline_arm(&home->loop, &home->header_due, &c->read_due);
+    read_on(c);
+    return c;
 }
 
 /* ---- deadlines ---- */

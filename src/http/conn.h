@@ -143,12 +143,6 @@ void http_home_add_deadlines(http_home *home);
 /* A new connection over t, which it owns.  NULL: out of memory, t untouched. */
 http_conn *http_conn_new(http_home *home, http_transport *t);
 
-/* Called by the transport. */
-void http_conn_input(http_conn *c, char *data, size_t length);
-void http_conn_eof(http_conn *c);
-void http_conn_written(http_conn *c, int status);
-void http_conn_gone(http_conn *c);
-
 /* Close at once, whatever is going on; the exchange learns of it. */
 void http_conn_abort(http_conn *c);
 
@@ -170,6 +164,9 @@ void http_conn_resume(http_conn *c);
 void http_conn_set_reading(http_conn *c, bool on);
 
 /* ---- output.c ---- */
+
+/* The transport's last write is done. */
+void http_conn_written(http_conn *c, int status);
 
 /* Send head and body (both taken over), framed; last: the exchange's answer ends with them. */
 void http_conn_send(http_conn *c, buf *head, buf *body, http_framing framing, bool last);

@@ -156,31 +156,24 @@ static int fill_target(llhttp_t *p)
 {
     http1_message *m = message_of(p);
     char *target = m->head.data;
-    char *query;
+    char *rest, *fragment;
 
     if (p->method == HTTP_CONNECT)
-        return fail(p, 405, "CONNECT is not served");
+        return fail(p, 501, "CONNECT is not served");
     if (strncasecmp(target, "http://", 7) == 0 || strncasecmp(target, "https://", 8) == 0) {
-        char *path = strpbrk(strstr(target, "://") + 3, "/?#");
-        target = path && *path == '/' ? path : path && *path == '?' ? path : NULL;
-        if (!target)
-            target = (char *)"/";
+        target = strstr(target, "://") + 3;
+        target += strcspn(target, "/?#");
     } else if (*target != '/' && !(p->method == HTTP_OPTIONS && strcmp(target, "*") == 0)) {
         return fail(p, 400, "malformed request target");
     }
-    m->request.target = target;
-    query = strpbrk(target, "?#");
-    if (query) {
-        if (*query == '?') {
-            *query = '\0';
-            m->request.query = query + 1;
-            query = strchr(query + 1, '#');
-        }
-        if (query)
-            *query = '\0';
-        if (target == m->request.query - 1)
-            m->request.target = "/";
-    }
+    rest = strpbrk(target, "?#");
+    if (rest && *rest == '?')
+        m->request.query = rest + 1;
+    if (rest && (fragment = strchr(rest, '#')))
+        *fragment = '\0';
+    if (rest)
+        *rest = '\0';
+    m->request.target = *target ? target : "/";
     return 0;
 }
 

@@ -195,4 +195,6 @@ void http_exchange_flush(http_exchange *x)
     if (state == EXCHANGE_WEBSOCKET)
         c->phase = c->phase == CONN_HANDLING ? CONN_WEBSOCKET : c->phase;
     http_conn_send(c, &head, &body, framing, last);
+    if (state == EXCHANGE_WEBSOCKET && c->peer_eof)
+        http_conn_abort(c); /* the client left between its request and our accept */
 }

@@ -178,7 +178,7 @@ static void on_signal(uv_signal_t *handle, int number)
 static void accept_one(http_home *home, int fd)
 {
     http_server *s = home->server;
-    http_transport *t = http_tcp_open(home, fd);
+    http_transport *t = http_tcp_open(&home->loop, fd);
     http_conn *c = t ? http_conn_new(home, t) : NULL;
 
     if (!t)
@@ -295,8 +295,9 @@ ac_status http_server_listen(http_server *s, ac_error *err)
     for (unsigned i = 0; i < s->home_count; i++)
         close_listener(&s->homes[i]);
     s->port = 0;
-    return ac_error_set(err, status == UV_EADDRINUSE ? AC_ERR_ADDRESS_IN_USE : AC_ERR_IO, "cannot listen on %s:%d: %s",
-                        o->host, o->port, uv_strerror(status));
+    return ac_error_set(err, status == UV_EADDRINUSE ? AC_ERR_ADDRESS_IN_USE : AC_ERR_IO,
+                        strchr(o->host, ':') ? "cannot listen on [%s]:%d: %s" : "cannot listen on %s:%d: %s", o->host,
+                        o->port, uv_strerror(status));
 }
 
 /* ---- running ---- */

@@ -37,7 +37,7 @@ static void on_closed(uv_handle_t *handle)
 {
     http_memory *m = handle->data;
 
-    http_conn_gone(m->base.conn);
+    m->base.events->gone(m->base.owner);
     m->closed = true;
     if (m->abandoned)
         release(m);
@@ -49,14 +49,14 @@ static void on_turn(uv_idle_t *turn)
 
     if (m->reading && m->input.length) {
         buf input = buf_move(&m->input);
-        http_conn_input(m->base.conn, input.data, input.length);
+        m->base.events->input(m->base.owner, input.data, input.length);
         buf_done(&input);
     } else if (m->reading && m->input_ended && !m->end_told) {
         m->end_told = true;
         if (m->abandoned)
-            http_conn_abort(m->base.conn);
+            m->base.events->broken(m->base.owner);
         else
-            http_conn_eof(m->base.conn);
+            m->base.events->eof(m->base.owner);
     } else {
         uv_idle_stop(turn);
     }
@@ -188,7 +188,7 @@ void http_memory_free(http_memory *m)
     if (m->closed)
         release(m);
     else if (!m->closing)
-        http_conn_abort(m->base.conn);
+        m->base.events->broken(m->base.owner);
 }
 
 /* The timer may be due before the loop polls; stopping keeps the poll from blocking then. */

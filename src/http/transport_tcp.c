@@ -1,5 +1,7 @@
 /* transport_tcp.c - connections over TCP, on libuv. */
-#include "http/conn.h"
+#include "http/transport.h"
+
+#include "http/loop.h"
 
 #include <linux/sockios.h>
 #include <poll.h>
@@ -12,6 +14,7 @@ typedef struct tcp_transport {
     uv_tcp_t tcp;
     uv_write_t write;
     uv_shutdown_t shutdown;
+    http_loop *loop;
 } tcp_transport;
 
 static tcp_transport *tcp_of(http_transport *t)
@@ -30,7 +33,7 @@ static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *ret_buf)
     tcp_transport *t = handle->data;
 
     (void)suggested;
-    *ret_buf = uv_buf_init(t->base.conn->home->loop.read_buffer, LOOP_READ_BUFFER_BYTES);
+    *ret_buf = uv_buf_init(t->loop->read_buffer, LOOP_READ_BUFFER_BYTES);
 }
 
 static void on_read(uv_stream_t *stream, ssize_t length, const uv_buf_t *buffer)
@@ -38,11 +41,11 @@ static void on_read(uv_stream_t *stream, ssize_t length, const uv_buf_t *buffer)
     tcp_transport *t = stream->data;
 
     if (length > 0)
-        http_conn_input(t->base.conn, buffer->base, (size_t)length);
+        t->base.events->input(t->base.owner, buffer->base, (size_t)length);
     else if (length == UV_EOF)
-        http_conn_eof(t->base.conn);
+        t->base.events->eof(t->base.owner);
     else if (length < 0)
-        http_conn_abort(t->base.conn);
+        t->base.events->broken(t->base.owner);
 }
 
 static void tcp_read(http_transport *t, bool on)
@@ -50,7 +53,7 @@ static void tcp_read(http_transport *t, bool on)
     if (!on)
         uv_read_stop(stream_of(t));
     else if (uv_read_start(stream_of(t), on_alloc, on_read) < 0)
-        http_conn_abort(t->conn);
+        t->events->broken(t->owner);
 }
 
 static ssize_t tcp_try_write(http_transport *t, const uv_buf_t *bufs, unsigned count)
@@ -65,7 +68,7 @@ static void on_written(uv_write_t *write, int status)
     tcp_transport *t = CONTAINER_OF(write, tcp_transport, write);
 
     if (status != UV_ECANCELED)
-        http_conn_written(t->base.conn, status);
+        t->base.events->written(t->base.owner, status);
 }
 
 static int tcp_write(http_transport *t, const uv_buf_t *bufs, unsigned count)
@@ -101,8 +104,8 @@ static void on_closed(uv_handle_t *handle)
 {
     tcp_transport *t = handle->data;
 
-    if (t->base.conn)
-        http_conn_gone(t->base.conn);
+    if (t->base.owner)
+        t->base.events->gone(t->base.owner);
     free(t);
 }
 
@@ -126,14 +129,15 @@ static void on_refused(uv_handle_t *handle)
     free(handle->data);
 }
 
-http_transport *http_tcp_open(http_home *home, int fd)
+http_transport *http_tcp_open(http_loop *loop, int fd)
 {
     tcp_transport *t = calloc(1, sizeof *t);
 
     if (!t)
         return NULL;
     t->base.ops = &tcp_ops;
-    if (uv_tcp_init(&home->loop.uv, &t->tcp) < 0) {
+    t->loop = loop;
+    if (uv_tcp_init(&loop->uv, &t->tcp) < 0) {
         free(t);
         return NULL;
     }

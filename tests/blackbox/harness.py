@@ -346,6 +346,12 @@ class Program:
     def descriptors(self):
         return len(os.listdir(f"/proc/{self.pid}/fd"))
 
+    def settled_descriptors(self):
+        """How many there are once the connections that clients have just closed are gone."""
+        seen = []
+        wait_until(lambda: seen.append(self.descriptors()) or len(set(seen[-20:])) == 1 and len(seen) >= 20, "quiet")
+        return seen[-1]
+
     def status_number(self, name):
         with open(f"/proc/{self.pid}/status", encoding="ascii") as f:
             return int(re.search(rf"^{name}:\s+(\d+)", f.read(), re.M)[1])

@@ -31,7 +31,7 @@ class AbuseCase(TestCase):
         server = self.serve(*options, env=PLAIN_MALLOC)
         for _ in range(50):  # warm: threads, caches
             self.assertEqual(server.invoke({"do": "stream"}).status, 200)
-        self.descriptors, self.rss, self.threads = server.descriptors(), server.rss_kb(), server.threads()
+        self.descriptors, self.rss, self.threads = server.settled_descriptors(), server.rss_kb(), server.threads()
         return server
 
     def end(self, server):

@@ -223,7 +223,7 @@ class Ending(TestCase):
         server = self.serve()
         server.request("GET", "/ping")
         self.assertEqual(server.do("stream").status, 200)
-        before = server.descriptors()
+        before = server.settled_descriptors()
         for _ in range(20):
             server.invoke({})
             server.do("stream", count=100)
