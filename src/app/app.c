@@ -12,10 +12,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #define PORT_DEFAULT 8080
 #define DRAIN_TIMEOUT_MS_DEFAULT 30000
+#define CUT_GRACE_MS 1000
 #define STOP_SLICE_MS 50 /* how often waiting for workers looks for another signal */
 
 /* ---- making ---- */
@@ -44,6 +46,7 @@ ac_app *ac_app_new(const ac_app_options *options)
         return NULL;
     }
     pthread_mutex_init(&app->lock, NULL);
+    app->undeferred = (pthread_cond_t)PTHREAD_COND_INITIALIZER;
     return app;
 }
 
@@ -64,6 +67,7 @@ void ac_app_free(ac_app *app)
     cors_free(app->cors);
     free(app->middleware);
     free((char *)app->options.host);
+    pthread_cond_destroy(&app->undeferred);
     pthread_mutex_destroy(&app->lock);
     free(app);
 }
@@ -248,15 +252,52 @@ static void count_signal(int number)
     signals_seen = signals_seen + 1;
 }
 
+void app_defer(ac_app *app)
+{
+    pthread_mutex_lock(&app->lock);
+    app->deferred++;
+    pthread_mutex_unlock(&app->lock);
+}
+
+void app_undefer(ac_app *app)
+{
+    pthread_mutex_lock(&app->lock);
+    if (--app->deferred == 0)
+        pthread_cond_broadcast(&app->undeferred);
+    pthread_mutex_unlock(&app->lock);
+}
+
+/* Whoever keeps a reply still works in the app.  True when nobody does any more. */
+static bool wait_for_deferred(ac_app *app, unsigned timeout_ms)
+{
+    struct timespec until;
+
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_sec += timeout_ms / 1000;
+    until.tv_nsec += (long)(timeout_ms % 1000) * 1000000;
+    if (until.tv_nsec >= 1000000000) {
+        until.tv_sec++;
+        until.tv_nsec -= 1000000000;
+    }
+    pthread_mutex_lock(&app->lock);
+    while (app->deferred && pthread_cond_clockwait(&app->undeferred, &app->lock, CLOCK_MONOTONIC, &until) == 0)
+        ;
+    bool none = app->deferred == 0;
+    pthread_mutex_unlock(&app->lock);
+    return none;
+}
+
+/* Those that the cut has just woken get a moment to return. */
 static bool wait_for_workers(ac_app *app)
 {
-    uint64_t deadline = clock_monotonic_ms() + http_server_drain_left_ms(app->server);
+    uint64_t deadline = clock_monotonic_ms() + MAX(http_server_drain_left_ms(app->server), CUT_GRACE_MS);
     sig_atomic_t seen = signals_seen;
 
     for (;;) {
         uint64_t now = clock_monotonic_ms();
         uint64_t left = now < deadline ? deadline - now : 0;
-        if (workers_stop(app->workers, (unsigned)MIN(left, STOP_SLICE_MS)))
+        unsigned slice = (unsigned)MIN(left, STOP_SLICE_MS);
+        if (workers_stop(app->workers, slice) && wait_for_deferred(app, slice))
             return true;
         if (left == 0 || signals_seen != seen)
             return false;
@@ -270,7 +311,8 @@ void app_close(ac_app *app)
     if (!quiet) {
         unsigned running, waiting;
         workers_counts(app->workers, &running, &waiting);
-        ac_log_error("Stopped without waiting any longer for %u running handlers", running + waiting);
+        ac_log_error("Stopped without waiting any longer for %u running handlers and %u deferred replies",
+                     running + waiting, app->deferred);
     }
     if (app->options.on_stop)
         app->options.on_stop(app, app->options.user);

@@ -65,6 +65,8 @@ struct ac_app {
     app_tasks tasks;
 
     pthread_mutex_t lock; /* guards what follows */
+    pthread_cond_t undeferred;
+    unsigned deferred; /* calls whose reply somebody keeps */
     app_state state;
     bool stop_asked;
     http_server *server;
@@ -77,6 +79,10 @@ ac_status app_open(ac_app *app, ac_error *err) AC_MUST_USE;
 
 /* The server of an open app, to be listened on and run, or driven by http_memory_*.  NULL when it is not open. */
 http_server *app_server(ac_app *app);
+
+/* A reply was deferred, or such a call is over. */
+void app_defer(ac_app *app);
+void app_undefer(ac_app *app);
 
 /* Wait for the workers (up to drain_timeout_ms), call on_stop and free the server.  Nothing may be running in the
  * server any more: after http_server_run has returned, or after http_memory_shutdown. */

@@ -39,11 +39,15 @@ void call_refuse(http_exchange *x)
 
 void call_free(app_call *call)
 {
+    ac_app *deferred_in = call->deferred ? call->app : NULL;
+
     atomic_store(&call->reply.on_writable, NULL);
     reply_done(&call->reply);
     context_done(&call->context);
     yyjson_doc_free(call->request.payload);
     http_exchange_unref(call->x); /* and with it, perhaps, the call itself */
+    if (deferred_in)
+        app_undefer(deferred_in); /* from here on the app may go away */
 }
 
 /* By hand: printing a double would cost more than all the rest of a log line. */
@@ -200,6 +204,7 @@ ac_reply *ac_reply_defer(ac_reply *reply)
     if (!call->handled || call->deferred)
         return NULL;
     call->deferred = true;
+    app_defer(call->app);
     atomic_store(&call->holders, 2);
     return reply;
 }

@@ -125,6 +125,7 @@ struct http_exchange {
     bool timed_out;  /* gone because the client took nothing */
     buf head, pending;
     size_t inflight; /* bytes on their way to the socket */
+    size_t sent_max; /* bytes allocated for a whole answer */
     unsigned waiters;
     const char *probe;
     void (*on_writable)(http_exchange *x, void *user);

@@ -7,14 +7,18 @@
  * References: one of the connection while it works on the exchange, one of the service, one of a posted flush. */
 #include "http/conn.h"
 
+#include "base/clock.h"
 #include "base/json.h"
 
+#include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
 #define STREAM_FIRST_BYTES 1024 /* allocated for a stream's first event */
-#define BODY_COPY_MAX 4096      /* a body up to here goes behind the head: one buffer is cheaper to send than two */
+#define TRIM_BYTES ((size_t)1 << 20)
+#define TRIM_PAUSE_MS 500
+#define BODY_COPY_MAX 4096 /* a body up to here goes behind the head: one buffer is cheaper to send than two */
 
 static void flush_task(loop_task *task)
 {
@@ -45,6 +49,16 @@ http_exchange *http_exchange_new(http_conn *c)
     return x;
 }
 
+/* The allocator keeps what large bodies have used, which an idle agent would hold for ever. */
+static void give_memory_back(void)
+{
+    static _Atomic uint64_t last_ms;
+    uint64_t now = clock_monotonic_ms(), last = atomic_load(&last_ms);
+
+    if (now - last >= TRIM_PAUSE_MS && atomic_compare_exchange_strong(&last_ms, &last, now))
+        malloc_trim(0);
+}
+
 http_exchange *http_exchange_ref(http_exchange *x)
 {
     atomic_fetch_add_explicit(&x->refs, 1, memory_order_relaxed);
@@ -53,8 +67,11 @@ http_exchange *http_exchange_ref(http_exchange *x)
 
 void http_exchange_unref(http_exchange *x)
 {
+    size_t large;
+
     if (atomic_fetch_sub_explicit(&x->refs, 1, memory_order_acq_rel) != 1)
         return;
+    large = MAX(x->message.body.capacity, x->sent_max);
     http_ws_free(x->ws);
     buf_done(&x->head);
     buf_done(&x->pending);
@@ -63,6 +80,8 @@ void http_exchange_unref(http_exchange *x)
     pthread_cond_destroy(&x->changed);
     arena_done(&x->arena);
     free(x);
+    if (large >= TRIM_BYTES)
+        give_memory_back();
 }
 
 void http_exchange_detach(http_exchange *x, bool timed_out)
@@ -203,6 +222,7 @@ ac_status http_respond(http_exchange *x, const http_response *response, buf *bod
         if (body_allowed(x, response->status) &&
             (taken.length > BODY_COPY_MAX || buf_append(&x->head, taken.data, taken.length) != AC_OK))
             x->pending = buf_move(&taken);
+        x->sent_max = x->pending.capacity;
         x->finished = true;
         http_exchange_schedule(x);
     }

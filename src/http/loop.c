@@ -86,34 +86,53 @@ void http_loop_post(http_loop *loop, loop_task *task)
 
 /* ---- deadlines ---- */
 
+static unsigned period_of(const deadline_list *list)
+{
+    unsigned period = list->duration_ms / 8;
+
+    return MIN(MAX(period, TICK_MS_MIN), TICK_MS_MAX);
+}
+
+static void on_tick(uv_timer_t *tick);
+
+static void set_tick(http_loop *loop, unsigned period)
+{
+    if (loop->tick_ms == period)
+        return;
+    loop->tick_ms = period;
+    if (period)
+        uv_timer_start(&loop->tick, on_tick, period, period);
+    else
+        uv_timer_stop(&loop->tick);
+}
+
+static bool is_empty(const deadline_list *list)
+{
+    return list->head.next == &list->head;
+}
+
+/* Afterwards the timer is as slow as what is still armed allows. */
 static void on_tick(uv_timer_t *tick)
 {
     http_loop *loop = tick->data;
     uint64_t now = uv_now(&loop->uv);
+    unsigned period = 0;
 
     http_loop_enter(loop);
     for (size_t i = 0; i < loop->deadline_kinds; i++) {
         deadline_list *list = loop->deadlines[i];
 
-        while (list->head.next != &list->head && list->head.next->due_ms <= now) {
+        while (!is_empty(list) && list->head.next->due_ms <= now) {
             deadline *d = list->head.next;
             deadline_disarm(loop, d);
             list->expired(d);
         }
     }
     http_loop_leave(loop);
-    if (loop->deadlines_armed == 0)
-        uv_timer_stop(tick);
-}
-
-static void tick_start(http_loop *loop)
-{
-    unsigned period = TICK_MS_MAX;
-
     for (size_t i = 0; i < loop->deadline_kinds; i++)
-        period = MIN(period, loop->deadlines[i]->duration_ms / 8);
-    period = MAX(period, TICK_MS_MIN);
-    uv_timer_start(&loop->tick, on_tick, period, period);
+        if (!is_empty(loop->deadlines[i]) && (!period || period_of(loop->deadlines[i]) < period))
+            period = period_of(loop->deadlines[i]);
+    set_tick(loop, period);
 }
 
 void http_loop_add_deadlines(http_loop *loop, deadline_list *list, unsigned duration_ms, void (*expired)(deadline *d))
@@ -134,8 +153,8 @@ void deadline_arm(http_loop *loop, deadline_list *list, deadline *d)
     d->previous->next = d;
     list->head.previous = d;
     loop->deadlines_armed++;
-    if (!uv_is_active((uv_handle_t *)&loop->tick))
-        tick_start(loop);
+    if (!loop->tick_ms || period_of(list) < loop->tick_ms)
+        set_tick(loop, period_of(list));
 }
 
 void deadline_disarm(http_loop *loop, deadline *d)

@@ -47,6 +47,7 @@ struct http_loop {
     deadline_list *deadlines[LOOP_DEADLINE_KINDS_MAX];
     size_t deadline_kinds;
     size_t deadlines_armed;
+    unsigned tick_ms; /* the timer's period while it runs */
     char *read_buffer;
 };
 

@@ -179,10 +179,17 @@ static void accept_one(http_home *home, int fd)
 {
     http_server *s = home->server;
     http_transport *t = http_tcp_open(&home->loop, fd);
-    http_conn *c = t ? http_conn_new(home, t) : NULL;
+    http_transport *tcp = t;
+    http_conn *c;
 
-    if (!t)
+    if (tcp && s->options.wrap)
+        t = s->options.wrap(tcp, s->options.wrap_user);
+    c = t ? http_conn_new(home, t) : NULL;
+
+    if (!tcp)
         close(fd);
+    else if (!t)
+        tcp->ops->close(tcp);
     else if (!c)
         t->ops->close(t);
     else if (http_server_connections(s) > s->options.connections_max)

@@ -9,6 +9,7 @@
 #include "http/exchange.h"
 
 typedef struct http_server http_server;
+struct http_transport;
 
 /* Zero means the default beside it. */
 typedef struct http_server_options {
@@ -26,6 +27,8 @@ typedef struct http_server_options {
     unsigned drain_timeout_ms;           /* 30 s */
     unsigned websocket_ping_interval_ms; /* silence after which a ping is sent; 20 s */
     unsigned websocket_ping_timeout_ms;  /* for the answer to it; 20 s */
+    struct http_transport *(*wrap)(struct http_transport *tcp, void *user); /* tls.h; NULL: plain TCP */
+    void *wrap_user;
 } http_server_options;
 
 /* What the server calls, always on a loop thread; it must return quickly. */
