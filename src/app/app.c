@@ -20,6 +20,9 @@
 #define CUT_GRACE_MS 1000
 #define STOP_SLICE_MS 50 /* how often waiting for workers looks for another signal */
 
+/* SIGTERM and SIGINT that came while the server's own handlers were not in place. */
+static volatile sig_atomic_t signals_seen;
+
 /* ---- making ---- */
 
 ac_app *ac_app_new(const ac_app_options *options)
@@ -116,7 +119,8 @@ static const char *host_to_bind(const ac_app_options *options)
     return strcmp(options->host, "localhost") == 0 ? "127.0.0.1" : options->host;
 }
 
-static void say_ready(http_server *server, void *user)
+/* From here on the server hears signals itself. */
+static void on_ready(http_server *server, void *user)
 {
     const ac_app *app = user;
 
@@ -124,6 +128,8 @@ static void say_ready(http_server *server, void *user)
         fprintf(stderr,
                 strchr(host_to_bind(&app->options), ':') ? "Serving on http://[%s]:%d\n" : "Serving on http://%s:%d\n",
                 host_to_bind(&app->options), http_server_port(server));
+    if (signals_seen)
+        http_server_stop(server); /* asked to before it could hear */
 }
 
 static http_server *make_server(ac_app *app)
@@ -148,7 +154,7 @@ static http_server *make_server(ac_app *app)
         .websocket_ping_timeout_ms = o->websocket_ping_timeout_ms,
     };
 
-    return http_server_new(&options, &(http_service){.on_request = app_on_request, .on_ready = say_ready, .user = app});
+    return http_server_new(&options, &(http_service){.on_request = app_on_request, .on_ready = on_ready, .user = app});
 }
 
 static ac_status check(const ac_app *app, ac_error *err)
@@ -244,8 +250,6 @@ http_server *app_server(ac_app *app)
 
 /* ---- closing ---- */
 
-static volatile sig_atomic_t signals_seen;
-
 static void count_signal(int number)
 {
     (void)number;
@@ -338,6 +342,7 @@ static void signals_take(signal_state *before)
     struct sigaction count = {.sa_handler = count_signal};
     struct sigaction ignore = {.sa_handler = SIG_IGN};
 
+    signals_seen = 0;
     sigaction(SIGTERM, &count, &before->term);
     sigaction(SIGINT, &count, &before->interrupt);
     sigaction(SIGPIPE, &ignore, &before->pipe);

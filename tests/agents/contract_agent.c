@@ -16,6 +16,7 @@
 #include "contract_agent.h"
 
 #include <pthread.h>
+#include <signal.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -198,6 +199,11 @@ static atomic_bool run_is_over;
 static void *announce_port(void *app)
 {
     const struct timespec pause = {.tv_nsec = 1000000};
+    sigset_t all;
+
+    /* Signals are the main thread's: one that the thread sanitizer keeps for this thread would end with it. */
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, NULL);
     while (!atomic_load(&run_is_over)) {
         int port = ac_app_port(app);
         if (port > 0) {

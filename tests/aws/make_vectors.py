@@ -136,7 +136,8 @@ def headers():
 def bodies():
     yield Case("body-empty-post", "POST", "/memories/create", headers=[JSON])
     yield Case("body-json", "POST", "/memories/create", headers=[JSON], body=b'{"name":"m"}')
-    yield Case("body-binary", "POST", "/x", headers=[("Content-Type", "application/octet-stream")], body=bytes(range(256)))
+    binary = [("Content-Type", "application/octet-stream")]
+    yield Case("body-binary", "POST", "/x", headers=binary, body=bytes(range(256)))
     yield Case("body-utf8", "PUT", "/x", headers=[JSON], body='{"name":"\u2603"}'.encode())
     yield Case("body-long", "POST", "/x", body=b"0123456789abcdef" * 200)
     yield Case("body-hash-stated", "POST", "/x", body=b"abc", headers=[

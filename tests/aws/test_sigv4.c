@@ -9,10 +9,8 @@
 
 #include <cmocka.h>
 
-#include "aws/sigv4.h"
+#include "sigv4_helpers.h"
 #include "vector_file.h"
-
-#include <strings.h>
 
 #define HEADERS_MAX 40
 #define BODY_POSITIONS 60 /* of a long body, so many are changed */
@@ -27,11 +25,6 @@ typedef struct vector {
     unsigned expires;
     const char *authorization, *presigned;
 } vector;
-
-static http_header header_of(const char *name, const char *value)
-{
-    return (http_header){name, value, (uint32_t)strlen(name), (uint32_t)strlen(value)};
-}
 
 static void set_header(vector *v, char *text)
 {
@@ -49,9 +42,9 @@ static void set_field(vector *v, const char *key, char *value)
         const char *key;
         const char **field;
     } texts[] = {
-        {"case", &v->name},     {"method", &v->method},           {"path", &v->path},
-        {"query", &v->query},   {"secret", &v->secret},           {"token", &v->token},
-        {"region", &v->region}, {"signed-host", &v->signed_host}, {"authorization", &v->authorization},
+        {"case", &v->name},           {"method", &v->method},           {"path", &v->path},
+        {"query", &v->query},         {"secret", &v->secret},           {"token", &v->token},
+        {"region", &v->region},       {"signed-host", &v->signed_host}, {"authorization", &v->authorization},
         {"presigned", &v->presigned},
     };
 
@@ -106,7 +99,7 @@ static sigv4_request request_of(const vector *v)
                            .body_length = v->body_length};
 }
 
-static sigv4_result find_secret(void *user, const sigv4_claim *claim, buf *ret_secret)
+static sigv4_result find_vector_secret(void *user, const sigv4_claim *claim, buf *ret_secret)
 {
     const vector *v = user;
 
@@ -126,7 +119,7 @@ static sigv4_result verify(const vector *v, bool path_aliases)
     const sigv4_verifier verifier = {.region = v->region,
                                      .unsigned_payload = true,
                                      .path_aliases = path_aliases,
-                                     .find = find_secret,
+                                     .find = find_vector_secret,
                                      .user = (void *)(uintptr_t)v};
 
     sigv4_result result = sigv4_verify(&verifier, &request, v->time, &who, &err);
@@ -248,7 +241,6 @@ static bool path_is_normal(const char *path)
            !(strlen(path) > 2 && strcmp(path + strlen(path) - 3, "/..") == 0);
 }
 
-/* Names that differ in case alone are one header: changing a name's case is covered by the order of signed names. */
 static void agrees_with_botocore(void **state)
 {
     vector_file f;

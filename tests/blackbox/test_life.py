@@ -23,6 +23,10 @@ def refused(port):
 
 
 class Draining(TestCase):
+    def serve(self, *options, **more):
+        # One loop: what a client has sent is read before a later /ping is answered, so its connection is not idle.
+        return super().serve("loops=1", *options, **more)
+
     def drain(self, *options, number=signal.SIGTERM):
         """A server with a handler at the gate, told to stop."""
         server = self.serve(*options)
@@ -70,7 +74,7 @@ class Draining(TestCase):
         server.finish(0)
 
     def test_deadline(self):
-        server = self.serve("drain_timeout_ms=300", "loops=1")
+        server = self.serve("drain_timeout_ms=300")
         c = self.connect(server)
         c.send(post({"do": "until_gone"}))
         wait_until(lambda: server.stats()["handled"] >= 1 and server.threads() > 1, "the handler")
@@ -117,8 +121,7 @@ class Draining(TestCase):
             server.finish(0)
 
     def test_tasks_are_waited_for(self):
-        # One loop: what opener has sent is read before /ping is answered, so its connection is not idle.
-        server = self.serve("drain_timeout_ms=20000", "loops=1")
+        server = self.serve("drain_timeout_ms=20000")
         opener = self.connect(server)
         self.assertEqual(opener.invoke({"do": "task_run", "gate": "task"}).status, 200)
         server.wait_at_gate("task", 1)
