@@ -375,6 +375,7 @@ class Server(Program):
         super().__init__(build_path("tests", "contract_agent"), port, *options, env=env)
         try:
             self.port = self.read_port()
+            self.wait_until_it_serves()
         except BaseException:
             self.process.kill()
             self.finish(code=None)
@@ -388,6 +389,13 @@ class Server(Program):
         if not line.startswith("listening "):
             raise AssertionError(f"the server said {line!r} and {self.stderr()[-3000:]}")
         return int(line.split()[1])
+
+    def wait_until_it_serves(self):
+        """The port is open a moment before the loops run; the thread sanitizer can lose a signal in between."""
+        with socket.create_connection(("127.0.0.1", self.port), timeout=DEADLINE) as s:
+            s.sendall(b"GET /none HTTP/1.0\r\n\r\n")
+            while s.recv(4096):
+                pass
 
     def connect(self, **options):
         return Conn(self.port, **options)
