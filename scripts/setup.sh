@@ -50,6 +50,7 @@ libuv1-dev event loop
 libssl-dev hashes and random numbers (OpenSSL)
 zlib1g-dev WebSocket compression
 libyyjson-dev JSON
+libpcre2-dev patterns of the API table
 libllhttp-dev HTTP/1.1 parser
 curl sends the first request of make run
 ca-certificates certificates for https
@@ -97,9 +98,9 @@ names=$(printf '%s\n' "$needed" | cut -d' ' -f1)
 
 if ! command -v apt-get >/dev/null || ! command -v dpkg-query >/dev/null; then
     command -v pkg-config >/dev/null || die "this is not Debian; please install what these packages hold:" $names
-    if ! pkg-config --exists libuv libcrypto zlib yyjson libllhttp; then
+    if ! pkg-config --exists libuv libcrypto zlib yyjson libpcre2-8 libllhttp; then
         die "this is not Debian, and pkg-config misses $(pkg-config --print-errors --exists libuv libcrypto zlib yyjson \
-            libllhttp 2>&1 | grep '^No package' | tr '\n' ' '); the Debian names of all that is needed:" $names
+            libpcre2-8 libllhttp 2>&1 | grep '^No package' | tr '\n' ' '); the Debian names of all that is needed:" $names
     fi
     exit 0
 fi
@@ -269,7 +270,7 @@ fi
 
 if [ -n "$unknown" ]; then
     say "this system has no package named$unknown"
-    if ! pkg-config --exists libuv libcrypto zlib yyjson libllhttp; then
+    if ! pkg-config --exists libuv libcrypto zlib yyjson libpcre2-8 libllhttp; then
         die 'and not all of libuv, libcrypto, zlib, yyjson, libllhttp are found by pkg-config: please install them'
     fi
     say 'going on, since pkg-config finds the libraries'
