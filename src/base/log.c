@@ -43,6 +43,7 @@ typedef struct log_thread {
 } log_thread;
 
 static atomic_int lowest_level = AC_LOG_INFO;
+static _Atomic(const char *) logger_name = "bedrock_agentcore.app";
 static _Thread_local log_thread self = {.lines = BUF_INIT(LINES_BYTES_MAX), .second = INT64_MIN};
 
 void ac_log_set_level(ac_log_level level)
@@ -115,7 +116,7 @@ static ac_status append_location(buf *out, const place *where)
 }
 
 static ac_status append_line(buf *out, ac_log_level level, const place *where, const failure_info *failure,
-                             const char *message, size_t length)
+                             const char *message, size_t length, const char *members)
 {
     static const char *const names[] = {
         [AC_LOG_DEBUG] = "\", \"level\": \"DEBUG",
@@ -128,7 +129,9 @@ static ac_status append_line(buf *out, ac_log_level level, const place *where, c
     AC_TRY(buf_append(out, timestamp(), CLOCK_ISO8601_MS_SIZE - 1));
     AC_TRY(buf_append_text(out, names[level]));
     AC_TRY(append_member(out, "\", \"message\": ", message, length));
-    AC_TRY(buf_append_text(out, ", \"logger\": \"bedrock_agentcore.app\""));
+    AC_TRY(buf_append_text(out, ", \"logger\": \""));
+    AC_TRY(buf_append_text(out, atomic_load_explicit(&logger_name, memory_order_relaxed)));
+    AC_TRY(buf_append(out, "\"", 1));
     AC_TRY(append_optional(out, ", \"requestId\": ", self.request_id));
     AC_TRY(append_optional(out, ", \"sessionId\": ", self.session_id));
     if (failure) {
@@ -137,6 +140,8 @@ static ac_status append_line(buf *out, ac_log_level level, const place *where, c
     }
     if (level == AC_LOG_ERROR)
         AC_TRY(append_location(out, where));
+    if (members)
+        AC_TRY(buf_append_text(out, members));
     return buf_append_text(out, "}\n");
 }
 
@@ -152,11 +157,11 @@ static void send_lines(void)
 }
 
 static void put_line(ac_log_level level, const place *where, const failure_info *failure, const char *message,
-                     size_t length)
+                     size_t length, const char *members)
 {
     size_t before = self.lines.length;
 
-    if (append_line(&self.lines, level, where, failure, message, length) != AC_OK) {
+    if (append_line(&self.lines, level, where, failure, message, length, members) != AC_OK) {
         self.lines.length = before;
         log_count_dropped();
     }
@@ -204,7 +209,7 @@ static void put_message(ac_log_level level, const place *where, const failure_in
         length = kept < length ? cut_length(message, kept) : length;
     }
     va_end(again);
-    put_line(level, where, failure, message, length);
+    put_line(level, where, failure, message, length, NULL);
 }
 
 void ac_log_write(ac_log_level level, const char *file, const char *function, int line, const char *format, ...)
@@ -231,6 +236,17 @@ void log_failure(const char *error_type, const char *error_message, const char *
     va_start(args, format);
     put_message(AC_LOG_ERROR, &where, &failure, format, args);
     va_end(args);
+}
+
+void log_set_logger(const char *name)
+{
+    atomic_store_explicit(&logger_name, name, memory_order_relaxed);
+}
+
+void log_with_members(const char *message, const char *members)
+{
+    if (ac_log_enabled(AC_LOG_INFO))
+        put_line(AC_LOG_INFO, NULL, NULL, message, strlen(message), members);
 }
 
 void log_batch_begin(void)

@@ -18,6 +18,13 @@ void log_failure(const char *error_type, const char *error_message, const char *
 #define log_failure_here(error_type, error_message, ...)                                                               \
     log_failure(error_type, error_message, __FILE__, __func__, __LINE__, __VA_ARGS__)
 
+/* What stands as `logger` in the lines of this process; static. */
+void log_set_logger(const char *name);
+
+/* A line of level INFO with members of the caller's behind the usual ones: JSON text that begins with a comma, as
+ * ", \"status\": 200". */
+void log_with_members(const char *message, const char *members);
+
 /* From begin to end, lines of the calling thread are kept and leave together: when flush is called, and by themselves
  * when there are many.  An event loop flushes once per iteration, so that a line costs no system call of its own.
  * flush without begin does nothing; end flushes. */
