@@ -149,7 +149,9 @@ static ac_status split_events(test_response *r)
     if (!table)
         return AC_ERR_NOMEM;
     char *text = (char *)(table + most + 1);
-    memcpy(text, r->public.body, r->body.length + 1);
+    if (r->body.length > 0)
+        memcpy(text, r->body.data, r->body.length);
+    text[r->body.length] = '\0';
 
     r->public.events = table;
     char *event;

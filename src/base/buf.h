@@ -31,7 +31,7 @@ ac_status buf_append_slow(buf *b, const void *data, size_t length) AC_MUST_USE; 
 
 static inline AC_MUST_USE ac_status buf_append(buf *b, const void *data, size_t length)
 {
-    if (UNLIKELY(length > b->capacity - b->length || b->length > b->cap || length > b->cap - b->length))
+    if (UNLIKELY(!b->data || length > b->capacity - b->length || b->length > b->cap || length > b->cap - b->length))
         return buf_append_slow(b, data, length);
     if (length)
         memcpy(b->data + b->length, data, length);

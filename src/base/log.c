@@ -115,6 +115,16 @@ static ac_status append_location(buf *out, const place *where)
     return append_member(out, ", \"location\": ", text, MIN((size_t)MAX(length, 0), sizeof(text) - 1));
 }
 
+/* Which part of the program speaks, and for which request. */
+static ac_status append_whose(buf *out)
+{
+    AC_TRY(buf_append_text(out, ", \"logger\": \""));
+    AC_TRY(buf_append_text(out, atomic_load_explicit(&logger_name, memory_order_relaxed)));
+    AC_TRY(buf_append(out, "\"", 1));
+    AC_TRY(append_optional(out, ", \"requestId\": ", self.request_id));
+    return append_optional(out, ", \"sessionId\": ", self.session_id);
+}
+
 static ac_status append_line(buf *out, ac_log_level level, const place *where, const failure_info *failure,
                              const char *message, size_t length, const char *members)
 {
@@ -129,11 +139,7 @@ static ac_status append_line(buf *out, ac_log_level level, const place *where, c
     AC_TRY(buf_append(out, timestamp(), CLOCK_ISO8601_MS_SIZE - 1));
     AC_TRY(buf_append_text(out, names[level]));
     AC_TRY(append_member(out, "\", \"message\": ", message, length));
-    AC_TRY(buf_append_text(out, ", \"logger\": \""));
-    AC_TRY(buf_append_text(out, atomic_load_explicit(&logger_name, memory_order_relaxed)));
-    AC_TRY(buf_append(out, "\"", 1));
-    AC_TRY(append_optional(out, ", \"requestId\": ", self.request_id));
-    AC_TRY(append_optional(out, ", \"sessionId\": ", self.session_id));
+    AC_TRY(append_whose(out));
     if (failure) {
         AC_TRY(append_optional(out, ", \"errorType\": ", failure->type));
         AC_TRY(append_optional(out, ", \"errorMessage\": ", failure->message));

@@ -48,7 +48,7 @@ static tls_transport *tls_of(http_transport *t)
 
 static void flush(tls_transport *t);
 
-/* Never from inside a call of the owner: the loop closes handles later anyway, and `broken` is only told from events. */
+/* Once, and only from events. */
 static void tell_broken(tls_transport *t)
 {
     if (t->broken || t->closing)

@@ -135,7 +135,7 @@ static void pieces_agree_with_the_whole(void **state)
             memcpy(text + length, part, strlen(part));
             length += strlen(part);
         }
-        if (rand() % 2)
+        if (length > 0 && rand() % 2)
             text[(size_t)rand() % length] = (char)rand();
 
         size_t cut = (size_t)rand() % (length + 1);

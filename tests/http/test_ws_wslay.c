@@ -49,12 +49,12 @@ static void talk_done(talk *t)
 static void talk_add(talk *t, uint8_t opcode, int code, const void *data, size_t length)
 {
     assert_true(t->count < ITEMS_MAX);
-    item *it = &t->items[t->count++];
-    *it = (item){.opcode = opcode, .code = code, .length = length, .data = malloc(length + 1)};
-    assert_non_null(it->data);
+    char *copy = malloc(length + 1);
+    assert_non_null(copy);
     if (length > 0)
-        memcpy(it->data, data, length);
-    it->data[length] = '\0';
+        memcpy(copy, data, length);
+    copy[length] = '\0';
+    t->items[t->count++] = (item){.opcode = opcode, .code = code, .length = length, .data = copy};
 }
 
 /* Characters of one to four bytes. */
