@@ -18,6 +18,7 @@ typedef struct test_response {
     struct test_response *next;
     buf headers; /* name NUL value NUL ... */
     buf body;
+    char *event_text; /* what the events point into */
     yyjson_doc *doc;
     llhttp_t parser;
     bool head; /* of a HEAD request: no body follows */

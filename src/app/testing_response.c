@@ -84,6 +84,7 @@ void test_response_free(test_response *r)
     buf_done(&r->body);
     yyjson_doc_free(r->doc);
     free(r->public.events);
+    free(r->event_text);
     free(r);
 }
 
@@ -126,7 +127,9 @@ static char *next_event(char **at)
             return start;
         }
         if (strncmp(line, "data:", 5) == 0) {
-            char *data = line + 5 + (line[5] == ' ');
+            char *data = line + strlen("data:");
+            if (*data == ' ')
+                data++;
             size_t length = (size_t)(end - data);
             if (!start)
                 start = out = data;
@@ -141,23 +144,20 @@ static char *next_event(char **at)
 
 static ac_status split_events(test_response *r)
 {
-    /* A copy inside body would move what the test reads, so the events get memory of their own: table, then text. */
     size_t most = 0;
-    for (const char *p = r->body.data; p && (p = strstr(p, "data:")); p += 5)
+    for (const char *p = r->public.body; (p = strstr(p, "data:")); p += 5)
         most++;
-    const char **table = malloc((most + 1) * sizeof(*table) + r->body.length + 1);
-    if (!table)
-        return AC_ERR_NOMEM;
-    char *text = (char *)(table + most + 1);
-    if (r->body.length > 0)
-        memcpy(text, r->body.data, r->body.length);
-    text[r->body.length] = '\0';
 
+    /* Joining lines in body itself would change what the test reads. */
+    const char **table = calloc(most + 1, sizeof(*table));
+    r->event_text = strdup(r->public.body);
     r->public.events = table;
-    char *event;
+    if (!table || !r->event_text)
+        return AC_ERR_NOMEM;
+
+    char *text = r->event_text, *event;
     while (r->public.event_count < most && (event = next_event(&text)))
         table[r->public.event_count++] = event;
-    table[r->public.event_count] = NULL;
     return AC_OK;
 }
 

@@ -48,9 +48,13 @@ static void talk_done(talk *t)
 
 static void talk_add(talk *t, uint8_t opcode, int code, const void *data, size_t length)
 {
-    assert_true(t->count < ITEMS_MAX);
     char *copy = malloc(length + 1);
-    assert_non_null(copy);
+
+    if (!copy || t->count >= ITEMS_MAX) {
+        free(copy);
+        fail_msg("more items than a talk may have");
+        return;
+    }
     if (length > 0)
         memcpy(copy, data, length);
     copy[length] = '\0';
