@@ -2,7 +2,7 @@
  *
  *     load get|post|sse|ws --port N [--host 127.0.0.1] [--path P] [--conns N] [--seconds S] [--max N] [--bytes N]
  *     load idle --kind keepalive|sse|ws --port N       targets are read from stdin, one number a line
- *     load start --port N [--count N] -- COMMAND...    time from fork to the first 200 of GET /ping
+ *     load start --port N [--count N] [--path P] -- COMMAND...    time from fork to the first 200 of GET P
  *
  * get, post: requests on kept-alive connections, each sent when the answer before it is complete.  sse: the same,
  * counting `data:` events.  ws: echo round trips.  Results are JSON, one line.  Only loopback addresses: this is a
@@ -28,7 +28,7 @@ static int usage(const char *why)
             "usage: load get|post|sse|ws --port N [--host H] [--path P] [--conns N] [--seconds S] [--max N]"
             " [--bytes N]\n"
             "       load idle --kind keepalive|sse|ws --port N\n"
-            "       load start --port N [--count N] -- COMMAND...\n",
+            "       load start --port N [--count N] [--path P] -- COMMAND...\n",
             why);
     return 2;
 }

@@ -1,4 +1,5 @@
-/* load_start.c - mode start: how long from fork until a server answers its first GET /ping with 200.
+/* load_start.c - mode start: how long from fork until a server answers its first GET with 200: of /ping, or
+ * of --path.
  *
  * Connects again and again, 20 microseconds apart, which on loopback is refused at once while nobody listens: the
  * result is right to well under 0.1 ms.  The first start only warms the page cache and is not counted.  Ends only the
@@ -127,7 +128,7 @@ static int compare(const void *a, const void *b)
 int load_start(const load_options *options)
 {
     size_t length = 0;
-    char *request = make_request(LOAD_GET, NULL, 0, &length);
+    char *request = make_request(LOAD_GET, options->path, 0, &length);
     double *ms = calloc(options->count + 1, sizeof(*ms)), *counted = ms + 1;
     bool good = request && ms;
 

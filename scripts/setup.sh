@@ -51,6 +51,10 @@ libssl-dev hashes and random numbers (OpenSSL)
 zlib1g-dev WebSocket compression
 libyyjson-dev JSON
 libpcre2-dev patterns of the API table
+libyaml-dev configuration file of agentcored
+libcurl4-openssl-dev HTTP client
+libsqlite3-dev embedded store of agentcored
+libpq-dev shared store of agentcored
 libllhttp-dev HTTP/1.1 parser
 curl sends the first request of make run
 ca-certificates certificates for https
@@ -62,6 +66,7 @@ EOF
 libcmocka-dev unit tests
 libwslay-dev another WebSocket codec, to check ours against
 python3-websockets a WebSocket client, to check our server with
+postgresql the shared store, which the tests start by themselves
 EOF
         ;;
     lint)
@@ -98,7 +103,7 @@ names=$(printf '%s\n' "$needed" | cut -d' ' -f1)
 
 if ! command -v apt-get >/dev/null || ! command -v dpkg-query >/dev/null; then
     command -v pkg-config >/dev/null || die "this is not Debian; please install what these packages hold:" $names
-    if ! pkg-config --exists libuv libcrypto zlib yyjson libpcre2-8 libllhttp; then
+    if ! pkg-config --exists libuv libcrypto libssl zlib yyjson libpcre2-8 libllhttp; then
         die "this is not Debian, and pkg-config misses $(pkg-config --print-errors --exists libuv libcrypto zlib yyjson \
             libpcre2-8 libllhttp 2>&1 | grep '^No package' | tr '\n' ' '); the Debian names of all that is needed:" $names
     fi
@@ -270,7 +275,7 @@ fi
 
 if [ -n "$unknown" ]; then
     say "this system has no package named$unknown"
-    if ! pkg-config --exists libuv libcrypto zlib yyjson libpcre2-8 libllhttp; then
+    if ! pkg-config --exists libuv libcrypto libssl zlib yyjson libpcre2-8 libllhttp; then
         die 'and not all of libuv, libcrypto, zlib, yyjson, libllhttp are found by pkg-config: please install them'
     fi
     say 'going on, since pkg-config finds the libraries'

@@ -100,3 +100,10 @@ const char *api_error_name(const api_operation *op, ac_status status)
             return others[i][1];
     return usual;
 }
+
+const char *api_out_payload_name(const api_operation *op)
+{
+    if (!op->described || op->out_payload == API_NONE)
+        return "";
+    return api_text(api_members[api_shapes[op->output].first + op->out_payload].name);
+}

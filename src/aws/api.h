@@ -68,6 +68,10 @@ const api_operation *api_find(const char *name);
 api_id api_id_of(const api_operation *op);
 
 const char *api_name(const api_operation *op);
+
+/* The member of the output that is the whole body of an answer; "" when there is none. */
+const char *api_out_payload_name(const api_operation *op);
+
 const char *api_method_name(api_method method);
 
 /* The method of a request line; false for those no operation uses. */

@@ -91,9 +91,9 @@ struct aws_provider {
     /* under the lock */
     aws_credentials *current;
     bool fetching;
-    bool expired;         /* told so by aws_provider_expire */
-    unsigned fetches;     /* finished ones */
-    int64_t next_try_ms;  /* not before this while current is valid */
+    bool expired;        /* told so by aws_provider_expire */
+    unsigned fetches;    /* finished ones */
+    int64_t next_try_ms; /* not before this while current is valid */
     ac_status last_status;
     ac_error last_error;
 };

@@ -1,8 +1,8 @@
 /* credentials.h - where access keys come from: the chain that every AWS SDK walks, cached and refreshed in time.
  *
- * A provider hands out snapshots: a set of keys that never changes and is wiped when its last holder lets go.  Keys that
- * expire are fetched anew in their last 15 minutes by one thread while others go on with the old ones; in the last 10
- * minutes everybody waits for that thread.  When fetching fails, keys that are still valid are used on.
+ * A provider hands out snapshots: a set of keys that never changes and is wiped when its last holder lets go.  Keys
+ * that expire are fetched anew in their last 15 minutes by one thread while others go on with the old ones; in the
+ * last 10 minutes everybody waits for that thread.  When fetching fails, keys that are still valid are used on.
  *
  * The order is botocore's: environment, assume-role profile, web identity, SSO, shared credentials file,
  * credential_process, shared config file, container endpoint, instance metadata. */
@@ -52,10 +52,11 @@ aws_provider *aws_provider_static(const char *access_key, const char *secret_key
 
 /* Zero means the default beside it.  Strings are copied; env's user and http outlive the provider. */
 typedef struct aws_chain_options {
-    const aws_env *env;   /* the environment of the process */
-    const char *profile;  /* AWS_DEFAULT_PROFILE, AWS_PROFILE, "default".  When given, variables with keys are not used */
-    const char *region;   /* for STS and SSO; as aws_profile_region says */
-    http_client *http;    /* one of its own, when it is first needed */
+    const aws_env *env; /* the environment of the process */
+    const char
+        *profile;       /* AWS_DEFAULT_PROFILE, AWS_PROFILE, "default".  When given, variables with keys are not used */
+    const char *region; /* for STS and SSO; as aws_profile_region says */
+    http_client *http;  /* one of its own, when it is first needed */
     const aws_clock *clock;
     unsigned process_timeout_ms; /* for credential_process; 60 s */
     unsigned retry_base_ms;      /* longest wait before a second attempt; 1 s */
@@ -68,8 +69,8 @@ void aws_provider_free(aws_provider *p);
 DEFINE_CLEANUP(aws_provider *, aws_provider_free)
 
 /* Keys that are valid now.  Any thread; may wait for the network or a process, each wait with a limit.
- * Errors: AC_ERR_NOT_FOUND (no link of the chain has keys), AC_ERR_INVALID (configured wrongly; the message says where),
- * AC_ERR_UNSUPPORTED (MFA, ...), AC_ERR_DENIED (STS refuses), what the HTTP client says, AC_ERR_NOMEM. */
+ * Errors: AC_ERR_NOT_FOUND (no link of the chain has keys), AC_ERR_INVALID (configured wrongly; the message says
+ * where), AC_ERR_UNSUPPORTED (MFA, ...), AC_ERR_DENIED (STS refuses), what the HTTP client says, AC_ERR_NOMEM. */
 ac_status aws_provider_get(aws_provider *p, aws_credentials **ret_credentials, ac_error *err) AC_MUST_USE;
 
 /* Have the next get fetch anew: a service has refused the keys. */

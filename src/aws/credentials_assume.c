@@ -51,7 +51,8 @@ static ac_status from_named_source(chain_walk *w, const char *profile, const cha
         AC_TRY(sources[i].link(w, profile, ret, err));
         if (*ret)
             return AC_OK;
-        return ac_error_set(err, AC_ERR_NOT_FOUND, "credential_source %s of profile %s has no credentials", source, profile);
+        return ac_error_set(err, AC_ERR_NOT_FOUND, "credential_source %s of profile %s has no credentials", source,
+                            profile);
     }
     return ac_error_set(err, AC_ERR_INVALID, "credential_source %s of profile %s is not valid", source, profile);
 }
@@ -96,8 +97,8 @@ static ac_status source_keys(chain_walk *w, const char *profile, aws_credentials
     if (source_profile && named)
         return ac_error_set(err, AC_ERR_INVALID, "profile %s has both source_profile and credential_source", profile);
     if (!source_profile && !named)
-        return ac_error_set(err, AC_ERR_INVALID, "profile %s has role_arn, but neither source_profile nor credential_source",
-                            profile);
+        return ac_error_set(err, AC_ERR_INVALID,
+                            "profile %s has role_arn, but neither source_profile nor credential_source", profile);
     return named ? from_named_source(w, profile, named, ret, err)
                  : from_source_profile(w, profile, source_profile, ret, err);
 }
@@ -117,8 +118,8 @@ static ac_status assume(chain_walk *w, const char *profile, aws_credentials **re
 
     AC_TRY(source_keys(w, profile, &keys, err));
     if (get(w, profile, "mfa_serial"))
-        return ac_error_set(err, AC_ERR_UNSUPPORTED, "profile %s asks for a code (mfa_serial), which only a person can give",
-                            profile);
+        return ac_error_set(err, AC_ERR_UNSUPPORTED,
+                            "profile %s asks for a code (mfa_serial), which only a person can give", profile);
     make_session_name(w, session_name);
     sts_call call = {
         .action = "AssumeRole",

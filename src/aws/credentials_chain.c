@@ -1,7 +1,7 @@
 /* credentials_chain.c - the chain itself: its order, and the links that need no network.
  *
- * The files are read anew for each walk, so that a refresh sees what has changed.  The first link that has keys, or that
- * is configured and fails, ends the walk: a wrong configuration must not fall through to other keys. */
+ * The files are read anew for each walk, so that a refresh sees what has changed.  The first link that has keys, or
+ * that is configured and fails, ends the walk: a wrong configuration must not fall through to other keys. */
 #include "aws/credentials_internal.h"
 
 #include "base/clock.h"
@@ -51,7 +51,8 @@ ac_status credentials_from_pair(const char *where, const aws_credentials *parts,
 ac_status link_env(chain_walk *w, const char *profile, aws_credentials **ret, ac_error *err)
 {
     const aws_env *env = &w->chain->env;
-    const char *token = aws_env_get(env, "AWS_SECURITY_TOKEN"), *expires = aws_env_get(env, "AWS_CREDENTIAL_EXPIRATION");
+    const char *token = aws_env_get(env, "AWS_SECURITY_TOKEN"),
+               *expires = aws_env_get(env, "AWS_CREDENTIAL_EXPIRATION");
     aws_credentials parts = {
         .access_key = aws_env_get(env, "AWS_ACCESS_KEY_ID"),
         .secret_key = aws_env_get(env, "AWS_SECRET_ACCESS_KEY"),
@@ -89,7 +90,8 @@ static ac_status from_file(chain_walk *w, const char *profile, lookup get, const
 
 ac_status link_credentials_file(chain_walk *w, const char *profile, aws_credentials **ret, ac_error *err)
 {
-    return from_file(w, profile, profiles_get_credentials, "the shared credentials file", "shared-credentials-file", ret, err);
+    return from_file(w, profile, profiles_get_credentials, "the shared credentials file", "shared-credentials-file",
+                     ret, err);
 }
 
 ac_status link_config_file(chain_walk *w, const char *profile, aws_credentials **ret, ac_error *err)

@@ -68,22 +68,25 @@ typedef struct sts_call {
     const char *action;
     const char *role_arn;
     const char *session_name;
-    const char *external_id;    /* NULL: none */
-    const char *duration;       /* NULL: none */
-    const char *identity_token; /* NULL: none */
+    const char *external_id;       /* NULL: none */
+    const char *duration;          /* NULL: none */
+    const char *identity_token;    /* NULL: none */
     const aws_credentials *signer; /* NULL: not signed */
     const char *source;
 } sts_call;
 
-ac_status sts_assume(chain_walk *w, const char *profile, const sts_call *call, aws_credentials **ret,
-                     ac_error *err) AC_MUST_USE;
+ac_status sts_assume(chain_walk *w, const char *profile, const sts_call *call, aws_credentials **ret, ac_error *err)
+    AC_MUST_USE;
 
 /* The region for STS and SSO. */
 ac_status walk_region(chain_walk *w, const char *profile, char ret_region[REGION_SIZE], ac_error *err) AC_MUST_USE;
 
 /* credentials_json.c */
 typedef struct json_names {
+    const char *object; /* the member they are in; NULL: the whole */
     const char *access_key, *secret_key, *token, *expiration, *account;
+    int version;        /* what "Version" must be; 0: not looked at */
+    bool expiring;      /* token and expiration must be there */
     bool expiration_ms; /* a number of milliseconds instead of a date */
 } json_names;
 
@@ -95,8 +98,8 @@ ac_status credentials_from_json(buf *text, const json_names *names, const char *
 bool parse_expiration(const char *text, int64_t *ret_ms);
 
 /* Static keys of one section: AC_ERR_INVALID when there is only half a pair. */
-ac_status credentials_from_pair(const char *where, const aws_credentials *parts, aws_credentials **ret,
-                                ac_error *err) AC_MUST_USE;
+ac_status credentials_from_pair(const char *where, const aws_credentials *parts, aws_credentials **ret, ac_error *err)
+    AC_MUST_USE;
 
 /* credentials_process.c: words as a POSIX shell splits them, without expansions; NULL-terminated, in one block to be
  * freed.  False: an open quote, or no memory. */

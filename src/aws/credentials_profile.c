@@ -1,11 +1,13 @@
 /* credentials_profile.c - the shared config and credentials files.
  *
- * In the config file a profile is a section "profile NAME" (NAME may be quoted) or "default"; in the credentials file the
- * section is NAME itself.  Where both have a profile, the credentials file's values win.  A missing file is an empty one. */
+ * In the config file a profile is a section "profile NAME" (NAME may be quoted) or "default"; in the credentials
+ * file the section is NAME itself.  Where both have a profile, the credentials file's values win.  A missing file is
+ * an empty one. */
 #include "aws/credentials_internal.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -18,7 +20,8 @@
 static ac_status expand(const aws_env *env, const char *path, char out[PATH_BYTES_MAX])
 {
     const char *home = strncmp(path, "~/", 2) == 0 ? aws_env_get(env, "HOME") : NULL;
-    int length = home ? snprintf(out, PATH_BYTES_MAX, "%s%s", home, path + 1) : snprintf(out, PATH_BYTES_MAX, "%s", path);
+    int length =
+        home ? snprintf(out, PATH_BYTES_MAX, "%s%s", home, path + 1) : snprintf(out, PATH_BYTES_MAX, "%s", path);
 
     return length < 0 || length >= PATH_BYTES_MAX ? AC_ERR_TOO_LARGE : AC_OK;
 }

@@ -7,15 +7,19 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* A group's name is repeated before each of its keys. */
+#define GROUP_NAME_SIZE 256
+#define STRINGS_BYTES_MAX (2 * INI_BYTES_MAX + (size_t)GROUP_NAME_SIZE * INI_ENTRIES_MAX)
+
 typedef struct ini_entry {
     uint32_t section;
     uint32_t key, value; /* offsets into strings */
 } ini_entry;
 
 struct ini {
-    buf strings; /* NUL-terminated, one after the other */
+    buf strings;  /* NUL-terminated, one after the other */
     buf sections; /* of uint32_t: offsets of names */
-    buf entries; /* of ini_entry */
+    buf entries;  /* of ini_entry */
 };
 
 /* Where in the text the parser is. */
@@ -38,7 +42,7 @@ static ac_status add_string(ini *i, const char *prefix, const char *text, size_t
 {
     *ret_offset = (uint32_t)i->strings.length;
     if (prefix) {
-        char name[256];
+        char name[GROUP_NAME_SIZE];
         size_t prefix_length = strlen(prefix);
         if (prefix_length >= sizeof(name))
             return AC_ERR_TOO_LARGE;
@@ -85,7 +89,8 @@ static ac_status parse_section(ini_parser *p, const char *line, size_t length)
     return buf_append(&i->sections, &offset, sizeof(offset));
 }
 
-static ac_status add_entry(ini_parser *p, uint32_t group, const char *line, size_t length, size_t split, uint32_t *ret_key)
+static ac_status add_entry(ini_parser *p, uint32_t group, const char *line, size_t length, size_t split,
+                           uint32_t *ret_key)
 {
     ini *i = p->out;
     const char *key = line, *value = line + split + 1;
@@ -127,7 +132,8 @@ static ac_status continue_entry(ini_parser *p, const char *line, size_t length)
     uint32_t ignored;
 
     if (p->group)
-        return equals ? add_entry(p, p->group_key + 1, line, length, (size_t)(equals - line), &ignored) : AC_ERR_PROTOCOL;
+        return equals ? add_entry(p, p->group_key + 1, line, length, (size_t)(equals - line), &ignored)
+                      : AC_ERR_PROTOCOL;
     i->strings.data[i->strings.length - 1] = '\n'; /* the NUL behind the value */
     AC_TRY(buf_append(&i->strings, line, length));
     return buf_append(&i->strings, "", 1);
@@ -176,25 +182,26 @@ static ac_status parse_text(ini_parser *p, const char *text, size_t length)
 
 ac_status ini_parse(const char *text, size_t length, ini **ret_ini, ac_error *err)
 {
-    _cleanup_(ini_freep) ini *i = calloc(1, sizeof *i);
+    ini *i = calloc(1, sizeof *i);
     ini_parser p = {.out = i, .section = INI_NO_SECTION};
     ac_status status;
 
     *ret_ini = NULL;
     if (!i)
         return ac_error_set(err, AC_ERR_NOMEM, "no memory for a config file");
-    /* A group's name is repeated before each of its keys, a line end replaced by two NULs at most. */
-    i->strings = BUF_INIT((size_t)256 << 20);
+    i->strings = BUF_INIT(STRINGS_BYTES_MAX);
     i->strings.secret = true;
     i->sections = BUF_INIT(INI_SECTIONS_MAX * sizeof(uint32_t));
     i->entries = BUF_INIT(INI_ENTRIES_MAX * sizeof(ini_entry));
     status = parse_text(&p, text, length);
+    if (status == AC_OK) {
+        *ret_ini = i;
+        return AC_OK;
+    }
+    ini_free(i);
     if (status == AC_ERR_PROTOCOL)
         return ac_error_set(err, status, "line %u is neither [section] nor key = value", p.line);
-    if (status != AC_OK)
-        return ac_error_set(err, status, "line %u: %s", p.line, ac_status_text(status));
-    *ret_ini = TAKE_PTR(i);
-    return AC_OK;
+    return ac_error_set(err, status, "line %u: %s", p.line, ac_status_text(status));
 }
 
 void ini_free(ini *i)

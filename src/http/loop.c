@@ -186,6 +186,7 @@ ac_status http_loop_init(http_loop *loop)
     loop->wake.data = loop->tick.data = loop;
     uv_prepare_start(&loop->before_poll, on_before_poll);
     uv_unref((uv_handle_t *)&loop->wake);
+    uv_unref((uv_handle_t *)&loop->tick);
     uv_unref((uv_handle_t *)&loop->before_poll);
     http_loop_adopt(loop);
     return AC_OK;

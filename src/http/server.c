@@ -76,12 +76,25 @@ static void on_listener_closed(uv_handle_t *handle)
     close(CONTAINER_OF(handle, http_home, listener)->listener_fd);
 }
 
+/* A loop ends when nothing holds it: connections do by themselves; this does while more may come, or other loops run
+ * whose end the first one waits for. */
+static void hold_while_needed(http_home *home)
+{
+    http_server *s = home->server;
+
+    if (home->listening || (home == s->homes && s->others_running))
+        uv_ref((uv_handle_t *)&home->loop.wake);
+    else
+        uv_unref((uv_handle_t *)&home->loop.wake);
+}
+
 static void close_listener(http_home *home)
 {
     deadline_disarm(&home->loop, &home->accept_due);
     if (home->listening)
         uv_close((uv_handle_t *)&home->listener, on_listener_closed);
     home->listening = false;
+    hold_while_needed(home);
 }
 
 static void for_each_conn(http_home *home, void (*fn)(http_conn *c))
@@ -263,6 +276,7 @@ static int listen_home(http_home *home, const struct sockaddr_storage *address, 
     }
     home->listener_fd = fd;
     home->listening = true;
+    hold_while_needed(home);
     return uv_poll_start(&home->listener, UV_READABLE, on_connection);
 }
 
@@ -322,8 +336,8 @@ static void home_done(loop_task *task)
 {
     http_server *s = CONTAINER_OF(task, http_home, done_task)->server;
 
-    if (--s->others_running == 0)
-        uv_unref((uv_handle_t *)&s->homes[0].loop.wake);
+    s->others_running--;
+    hold_while_needed(&s->homes[0]);
 }
 
 static void *run_home(void *arg)
@@ -384,8 +398,7 @@ ac_status http_server_run(http_server *s, bool handle_signals, ac_error *err)
     if (handle_signals)
         watch_signals(s);
     status = start_threads(s, err);
-    if (s->others_running)
-        uv_ref((uv_handle_t *)&s->homes[0].loop.wake);
+    hold_while_needed(&s->homes[0]);
     if (status == AC_OK)
         http_loop_post(&s->homes[0].loop, &s->ready_task);
     else

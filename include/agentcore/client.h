@@ -1,0 +1,81 @@
+/* client.h - call AgentCore: every operation of both planes, JSON in and JSON out.
+ *
+ *     ac_client *client = NULL;
+ *     yyjson_doc *answer = NULL;
+ *     ac_error err;
+ *
+ *     if (ac_client_new(NULL, &client, &err) == AC_OK &&
+ *         ac_client_call_pack(client, "GetWorkloadIdentity", &answer, &err, "{s:s}", "name", "agent-one") == AC_OK)
+ *         puts(ac_json_string(yyjson_doc_get_root(answer), "workloadIdentityArn", "?"));
+ *     else
+ *         fprintf(stderr, "%s: %s\n", err.aws_name, err.message);
+ *     yyjson_doc_free(answer);
+ *     ac_client_free(client);
+ *
+ * Members are named as in the AWS API, wherever they travel.  Timestamps are integers, milliseconds since 1970; blobs
+ * are base64.  The answer of an operation that streams events is the list of its events, once the stream has ended.
+ *
+ * Credentials, region and endpoints come from where every AWS SDK takes them: the environment, the shared files,
+ * credential_process, roles, web identity, container and instance metadata.  Against agentcored: `eval "$(agentcored
+ * env)"` and nothing else.
+ *
+ * A program that calls links libagentcore-client besides libagentcore (pkg-config agentcore-client). */
+#ifndef AGENTCORE_CLIENT_H
+#define AGENTCORE_CLIENT_H
+
+#include <agentcore/error.h>
+#include <agentcore/json.h>
+#include <agentcore/macros.h>
+#include <yyjson.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct ac_client ac_client;
+
+/* Every field may be left zero, which means the default written beside it.  Strings are copied. */
+typedef struct ac_client_options {
+    const char *region;     /* AWS_REGION, AWS_DEFAULT_REGION, the profile's, us-west-2 */
+    const char *profile;    /* AWS_PROFILE, "default" */
+    const char *access_key; /* keys of your own instead of the chain; then secret_key is required */
+    const char *secret_key;
+    const char *session_token;   /* none */
+    const char *endpoint;        /* base URL for both planes; AWS_ENDPOINT_URL_BEDROCK_AGENTCORE[_CONTROL],
+                                    * AWS_ENDPOINT_URL, then AWS's own hosts */
+    const char *ca_file;         /* PEM file of authorities; AWS_CA_BUNDLE, the system's */
+    unsigned attempts_max;       /* tries of one call, the first included; AWS_MAX_ATTEMPTS, 3 */
+    unsigned connect_timeout_ms; /* 10 s */
+    unsigned read_timeout_ms;    /* silence before and inside an answer; 60 s */
+    size_t answer_bytes_max;     /* 128 MiB */
+} ac_client_options;
+
+/* A client; one may serve many threads at once.  options may be NULL.  Nothing is sent yet.
+ * Errors: AC_ERR_INVALID (region, endpoint, a key without its secret), AC_ERR_NOMEM, AC_ERR_IO. */
+AC_API ac_status ac_client_new(const ac_client_options *options, ac_client **ret_client, ac_error *err) AC_MUST_USE;
+
+/* No call may be running.  NULL is allowed. */
+AC_API void ac_client_free(ac_client *client);
+
+/* The region calls are signed for. */
+AC_API const char *ac_client_region(const ac_client *client);
+
+/* Call an operation by its name, as AWS writes it.  input is an object (NULL: no members), borrowed.  *ret_output (may
+ * be NULL) is the caller's, to be freed with yyjson_doc_free.  Idempotency tokens are made when absent; throttling,
+ * server errors and lost connections are tried again with growing pauses.  Blocks; any thread. Errors: AC_ERR_INVALID
+ * (no such operation, or an input the client can see is wrong: the message names the member; also what the service
+ * calls invalid), AC_ERR_NOT_FOUND, AC_ERR_CONFLICT, AC_ERR_DENIED, AC_ERR_UNAUTHORIZED, AC_ERR_THROTTLED,
+ * AC_ERR_QUOTA, AC_ERR_TIMEOUT, AC_ERR_IO, AC_ERR_TOO_LARGE, AC_ERR_PROTOCOL, AC_ERR_UNSUPPORTED, AC_ERR_INTERNAL,
+ * AC_ERR_NOMEM; err->aws_name is the exception the service named, err->http_status its status. */
+AC_API ac_status ac_client_call(ac_client *client, const char *operation, yyjson_val *input, yyjson_doc **ret_output,
+                                ac_error *err);
+
+/* The same with the input built by a format string (json.h). */
+AC_API ac_status ac_client_call_pack(ac_client *client, const char *operation, yyjson_doc **ret_output, ac_error *err,
+                                     const char *format, ...);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,145 @@
+/* answer.c - from a result to bytes: outputs and failures in the shape the table gives them, health and metrics. */
+#include "daemon/front/front_internal.h"
+
+#include "base/log.h"
+
+#include <string.h>
+
+#define HEADERS_MAX (API_HEADERS_MAX + 2)
+
+static void respond(front_job *job, api_response *response)
+{
+    http_field fields[HEADERS_MAX];
+    size_t count = 0;
+    const char *type = NULL;
+
+    for (size_t i = 0; i < response->header_count; i++) {
+        if (strcasecmp(response->headers[i].name, "Content-Type") == 0)
+            type = response->headers[i].value;
+        else
+            fields[count++] = (http_field){response->headers[i].name, response->headers[i].value};
+    }
+    fields[count++] = (http_field){"x-amzn-RequestId", job->request_id};
+    job->status = response->status;
+
+    ac_status status = http_respond(job->exchange,
+                                    &(http_response){
+                                        .status = response->status,
+                                        .content_type = type,
+                                        .fields = fields,
+                                        .field_count = count,
+                                    },
+                                    &response->body);
+    if (status != AC_OK && status != AC_ERR_CLOSED)
+        ac_log_error("An answer could not be sent: %s", ac_status_text(status));
+    api_response_done(response);
+}
+
+static void respond_bare(front_job *job, int code)
+{
+    job->status = code;
+    if (http_respond(job->exchange, &(http_response){.status = code}, NULL) == AC_ERR_NOMEM)
+        ac_log_error("An answer could not be sent: out of memory");
+}
+
+/* The exception that a handler has asked for.  ac_error_set puts the usual one of the status there, which says nothing
+ * about this operation. */
+static const char *own_name(ac_status status, const ac_error *err)
+{
+    bool own = status == err->status && err->aws_name[0] && strcmp(err->aws_name, ac_status_aws_name(status)) != 0;
+
+    return own ? err->aws_name : NULL;
+}
+
+void answer_failure(front_job *job, ac_status status, const ac_error *err)
+{
+    api_response response = {0};
+
+    if (!job->failure)
+        job->failure = own_name(status, err);
+    if (!job->failure)
+        job->failure = api_error_name(job->call.operation, status);
+
+    bool invalid = strcmp(job->failure, "ValidationException") == 0;
+    char summary[sizeof err->message];
+    const char *message = err->message[0] ? err->message : ac_status_text(status);
+    if (invalid && job->problems.count) {
+        api_problems_text(&job->problems, summary, sizeof summary);
+        message = summary;
+    }
+    api_failure failure = {
+        .name = job->failure,
+        .status = job->failure_status,
+        .message = message,
+        .reason = invalid ? (job->call.reason ? job->call.reason : "FieldValidationFailed") : NULL,
+        .problems = job->problems.count ? &job->problems : NULL,
+    };
+    if (status == AC_ERR_INTERNAL || status == AC_ERR_IO || status == AC_ERR_NOMEM)
+        ac_log_error("%s failed: %s", job->call.operation ? api_name(job->call.operation) : "A request", message);
+    if (api_error_reply(&failure, &response) == AC_OK)
+        respond(job, &response);
+    else
+        respond_bare(job, 500);
+}
+
+void answer_success(front_job *job)
+{
+    api_response response = {0};
+    ac_error err = {.status = AC_OK};
+    ac_status status = api_reply(job->call.operation, job->call.doc, FRONT_BODY_MAX, &response, &err);
+
+    if (status == AC_OK)
+        respond(job, &response);
+    else
+        answer_failure(job, status, &err);
+}
+
+/* ---- for whoever runs the daemon ---- */
+
+static void respond_text(front_job *job, int status, const char *type, buf *text)
+{
+    job->status = status;
+    if (http_respond(job->exchange, &(http_response){.status = status, .content_type = type}, text) == AC_ERR_NOMEM)
+        ac_log_error("An answer could not be sent: out of memory");
+}
+
+static void answer_health(front_job *job)
+{
+    const front_options *o = &job->front->options;
+    ac_error err = {.status = AC_OK};
+    ac_status status = o->health ? o->health(o->user, &err) : AC_OK;
+    buf text = BUF_INIT(4096);
+
+    if (buf_append_text(&text, status == AC_OK ? "{\"status\":\"ok\"" : "{\"status\":\"failing\",\"reason\":") ==
+            AC_OK &&
+        (status == AC_OK || json_write_string(&text, err.message, strlen(err.message)) == AC_OK) &&
+        buf_append(&text, "}", 1) == AC_OK)
+        respond_text(job, status == AC_OK ? 200 : 503, "application/json", &text);
+    else
+        respond_bare(job, status == AC_OK ? 200 : 503);
+    buf_done(&text);
+}
+
+static void answer_metrics(front_job *job)
+{
+    buf text = BUF_INIT((size_t)4 << 20);
+
+    if (metrics_write(job->front, &text) == AC_OK)
+        respond_text(job, 200, "text/plain; version=0.0.4; charset=utf-8", &text);
+    else
+        respond_bare(job, 500);
+    buf_done(&text);
+}
+
+bool answer_operator(front_job *job)
+{
+    bool get = strcmp(job->http->method, "GET") == 0 || job->http->head;
+
+    if (get && strcmp(job->http->target, "/health") == 0)
+        answer_health(job);
+    else if (get && strcmp(job->http->target, "/metrics") == 0)
+        answer_metrics(job);
+    else
+        return false;
+    return true;
+}

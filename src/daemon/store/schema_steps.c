@@ -1,0 +1,79 @@
+/* schema_steps.c - the schema's history, step by step.
+ *
+ * Columns whose order a page follows are compared byte by byte on both engines.  Times are milliseconds since 1970. */
+#include "daemon/store/schema_steps.h"
+#include "base/util.h"
+
+static const char first_step[] =
+    "CREATE TABLE store_meta ("
+    " name @TEXT NOT NULL PRIMARY KEY,"
+    " value @BLOB NOT NULL"
+    "@END;"
+
+    /* scope is whose it is (account and region); parent is '' for what stands alone, else the id of what it is part of
+     * (the runtime of an endpoint). */
+    "CREATE TABLE resources ("
+    " scope @TEXT NOT NULL,"
+    " kind @TEXT NOT NULL,"
+    " parent @TEXT NOT NULL,"
+    " id @TEXT NOT NULL,"
+    " name @TEXT NOT NULL,"
+    " status @TEXT NOT NULL,"
+    " version @INT NOT NULL,"
+    " created_ms @INT NOT NULL,"
+    " updated_ms @INT NOT NULL,"
+    " body @TEXT NOT NULL,"
+    " PRIMARY KEY (scope, kind, parent, id)"
+    "@END;"
+    "CREATE UNIQUE INDEX resources_by_name ON resources (scope, kind, parent, name);"
+    "CREATE UNIQUE INDEX resources_by_time ON resources (scope, kind, parent, created_ms, id);"
+
+    "CREATE TABLE tags ("
+    " arn @TEXT NOT NULL,"
+    " name @TEXT NOT NULL,"
+    " value @TEXT NOT NULL,"
+    " PRIMARY KEY (arn, name)"
+    "@END;"
+
+    "CREATE TABLE policies ("
+    " arn @TEXT NOT NULL PRIMARY KEY,"
+    " body @TEXT NOT NULL,"
+    " updated_ms @INT NOT NULL"
+    "@END;"
+
+    "CREATE TABLE client_tokens ("
+    " operation @TEXT NOT NULL,"
+    " account @TEXT NOT NULL,"
+    " token_hash @BLOB NOT NULL,"
+    " parameters_hash @BLOB NOT NULL,"
+    " response @TEXT NOT NULL,"
+    " created_ms @INT NOT NULL,"
+    " PRIMARY KEY (operation, account, token_hash)"
+    "@END;"
+    "CREATE INDEX client_tokens_by_time ON client_tokens (created_ms);"
+
+    /* due_ms is when somebody may take the job: when it is to run, or when the lease of the one who runs it ends.  NULL
+     * for a dead one.  again_ms: asked for once more while it was running. */
+    "CREATE TABLE jobs ("
+    " id @ID,"
+    " kind @TEXT NOT NULL,"
+    " key @TEXT,"
+    " payload @TEXT NOT NULL,"
+    " state @TEXT NOT NULL,"
+    " due_ms @INT,"
+    " again_ms @INT,"
+    " period_ms @INT NOT NULL,"
+    " attempts @INT NOT NULL,"
+    " attempts_max @INT NOT NULL,"
+    " owner @TEXT,"
+    " last_error @TEXT,"
+    " created_ms @INT NOT NULL"
+    "@END;"
+    "CREATE UNIQUE INDEX jobs_by_key ON jobs (kind, key);"
+    "CREATE INDEX jobs_by_due ON jobs (due_ms);";
+
+const schema_step schema_steps[] = {
+    {.both = first_step},
+};
+
+const size_t schema_step_count = ARRAY_SIZE(schema_steps);

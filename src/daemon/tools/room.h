@@ -1,0 +1,15 @@
+/* room.h - tools: browsers and code interpreters that everybody has.
+ *
+ * Serves GetBrowser, ListBrowsers, GetCodeInterpreter and ListCodeInterpreters for aws.browser.v1 and
+ * aws.codeinterpreter.v1. */
+#ifndef DAEMON_TOOLS_ROOM_H
+#define DAEMON_TOOLS_ROOM_H
+
+#include "daemon/daemon.h"
+
+extern const daemon_room tools_room;
+
+/* Register the operations. */
+ac_status tools_register(front *f, ac_error *err) AC_MUST_USE;
+
+#endif
