@@ -7,7 +7,7 @@ PORT ?= 8080
 FUZZ_SECONDS ?= 60
 SAN ?= plain
 
-.PHONY: build run test bench fuzz lint install clean help
+.PHONY: build run test conformance bench bench-service fuzz lint install clean help
 
 build:
 	@scripts/setup.sh build
@@ -22,10 +22,19 @@ test:
 	@scripts/setup.sh build test
 	@scripts/test.sh $(SAN)
 
+conformance:
+	@scripts/setup.sh build test bench
+	@scripts/conformance.sh $(CONFORMANCE_ARGS)
+
 bench:
 	@scripts/setup.sh build bench
 	@scripts/build.sh
 	@bench/run.py $(BENCH_ARGS)
+
+bench-service:
+	@scripts/setup.sh build bench
+	@scripts/build.sh
+	@bench/service.py $(BENCH_ARGS)
 
 fuzz:
 	@scripts/setup.sh build fuzz
@@ -45,9 +54,11 @@ help:
 	@echo 'make [build]                the library, examples and tests into build/'
 	@echo 'make run [PORT=9000]        build, start build/examples/minimal_agent, send it a request; Ctrl-C ends it'
 	@echo 'make test [SAN=asan|tsan]   all tests; SAN: under the address+undefined or the thread sanitizer'
+	@echo 'make conformance            agentcored driven by boto3 and the AWS SDK for JavaScript (from PyPI and npm)'
 	@echo 'make lint                   warnings, clang-tidy, formatting, include arrows'
 	@echo 'make fuzz [FUZZ_SECONDS=60] [FUZZ=fuzz_json]   each fuzzer for so long'
 	@echo 'make bench                  measure against the reference programs'
+	@echo 'make bench-service          measure agentcored beside the server of moto (from PyPI)'
 	@echo 'make install [PREFIX=/usr/local] [DESTDIR=]    library, headers, pkg-config file, manual pages'
 	@echo 'make clean                  remove everything that was built'
 	@echo 'Packages that are missing on Debian 12 or 13 are installed by scripts/setup.sh, which says what and why.'

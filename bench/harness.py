@@ -176,8 +176,12 @@ class Load:
 
     def start_times(self, command, count):
         port = free_port()
-        words = [str(port) if word == "PORT" else word for word in command]
-        return self._call(["start", "--port", str(port), "--count", str(count), "--"] + words, 25 * (count + 1), None)
+        return self.start_times_on(port, [str(port) if word == "PORT" else word for word in command], "/ping", count)
+
+    def start_times_on(self, port, command, path, count):
+        """Times from the start of a command, which listens on port, until it answers GET of path with 200."""
+        arguments = ["start", "--port", str(port), "--path", path, "--count", str(count), "--"]
+        return self._call(arguments + command, 25 * (count + 1), None)
 
     def hold_idle(self, server, kind, count):
         """Bytes of resident memory that each of count idle connections costs the server."""

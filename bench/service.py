@@ -181,8 +181,8 @@ class Replay:
 
 def measure(server, replay, args, number, results):
     """One round on one server."""
-    gets = server.gets(server.signer(), replay) if number == 0 else None
-    server.get_requests = gets or server.get_requests
+    if number == 0:
+        server.get_requests = server.gets(server.signer(), replay)
     for clients in CLIENTS:
         if number > 0:
             sample = replay.run(server, server.get_requests, clients, args.seconds, loop=True)
@@ -211,9 +211,7 @@ def traffic(servers, replay, args, results):
 def start_times(load, name, command, path, count):
     note(f"start: {name}, {count} times")
     port = free_port()
-    words = [word.format(port=port) for word in command]
-    arguments = ["start", "--port", str(port), "--path", path, "--count", str(count), "--"]
-    return load._call(arguments + words, 25 * (count + 1), None)["median_ms"]
+    return load.start_times_on(port, [word.format(port=port) for word in command], path, count)["median_ms"]
 
 
 # ---- moto ----
@@ -242,11 +240,14 @@ def find_moto(args, missing):
                     missing.append("moto (pip could not install it)")
                     return None, ""
     script = "import importlib.metadata as m; print(m.version('moto'), 'werkzeug', m.version('werkzeug'))"
-    found = subprocess.run([python, "-c", script], capture_output=True, text=True)
-    if found.returncode != 0:
+    try:
+        found = subprocess.run([python, "-c", script], capture_output=True, text=True).stdout.strip()
+    except OSError:
+        found = ""
+    if not found:
         missing.append("moto (cannot be imported)")
         return None, ""
-    return [python, "-m", "moto.server", "-H", "127.0.0.1", "-p", "{port}"], "moto " + found.stdout.strip()
+    return [python, "-m", "moto.server", "-H", "127.0.0.1", "-p", "{port}"], "moto " + found
 
 
 # ---- the table ----
@@ -372,7 +373,7 @@ def main():
         f"Machine: {machine()}.",
         f"Medians of {args.rounds} interleaved rounds of {args.seconds:g} s; nothing pinned; requests signed "
         f"beforehand; store {'PostgreSQL' if args.store else 'SQLite, every creation on disk before its answer'}.",
-        f"{version or 'moto is missing'}: GetMemory and CreateMemory of the same service, since it has no workload "
+        f"{version or 'moto'}: GetMemory and CreateMemory of the same service, since it has no workload "
         "identities; it verifies no signatures, keeps everything in memory, and closes each connection.",
         "Resident memory after all requests: "
         + ", ".join(f"{k.split()[0]} {v / 1e6:,.1f} MB" for k, v in numbers.items() if k.endswith("behind")) + ".",

@@ -39,16 +39,15 @@ ac_status http_curl_global(ac_error *err)
 
 ac_status http_url_origin(const char *url, char ret_origin[HTTP_ORIGIN_SIZE], ac_error *err)
 {
+    const char *host;
     size_t scheme, length;
 
     ret_origin[0] = '\0';
-    if (strncasecmp(url, "https://", 8) == 0)
-        scheme = 8;
-    else if (strncasecmp(url, "http://", 7) == 0)
-        scheme = 7;
-    else
+    if (strncasecmp(url, "https://", 8) != 0 && strncasecmp(url, "http://", 7) != 0)
         return ac_error_set(err, AC_ERR_INVALID, "the URL does not begin with http:// or https://");
-    length = scheme + strcspn(url + scheme, "/?#");
+    host = strchr(url, ':') + 3;
+    scheme = (size_t)(host - url);
+    length = scheme + strcspn(host, "/?#");
     if (length == scheme || length >= HTTP_ORIGIN_SIZE || memchr(url, '@', length))
         return ac_error_set(err, AC_ERR_INVALID, "the URL has no valid host");
     if (strnlen(url, URL_BYTES_MAX) == URL_BYTES_MAX)

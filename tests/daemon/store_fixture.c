@@ -2,8 +2,10 @@
 #include "store_fixture.h"
 #include "base/uuid.h"
 
+#include <fcntl.h>
 #include <ftw.h>
 #include <libpq-fe.h>
+#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -72,6 +74,39 @@ int fixture_set_up(void **state)
     f->s = fixture_open(f, NULL);
     *state = f;
     return 0;
+}
+
+pid_t fixture_spawn(const fixture *f, const char *argument, int *ret_reports)
+{
+    char *const words[] = {"child", (char *)f->url, (char *)f->dir, (char *)argument, NULL};
+    posix_spawn_file_actions_t actions;
+    int ends[2];
+    pid_t pid = -1;
+
+    assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
+    posix_spawn_file_actions_init(&actions);
+    posix_spawn_file_actions_adddup2(&actions, ends[1], FIXTURE_REPORT_FD);
+    assert_int_equal(posix_spawn(&pid, "/proc/self/exe", &actions, NULL, words, environ), 0);
+    posix_spawn_file_actions_destroy(&actions);
+    close(ends[1]);
+    *ret_reports = ends[0];
+    return pid;
+}
+
+void fixture_child(int argc, char **argv, void (*run)(store *s, const char *argument))
+{
+    store_options options = {0};
+    store *s = NULL;
+    ac_error err;
+
+    if (argc != 4 || strcmp(argv[0], "child") != 0)
+        return;
+    options.url = argv[1][0] ? argv[1] : NULL;
+    options.data_dir = argv[1][0] ? NULL : argv[2];
+    if (store_open(&options, &s, &err) == AC_OK)
+        run(s, argv[3]);
+    fprintf(stderr, "child: %s\n", s ? "it ended by itself" : err.message);
+    _exit(1);
 }
 
 static int remove_one(const char *path, const struct stat *info, int type, struct FTW *walk)

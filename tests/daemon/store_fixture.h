@@ -11,6 +11,7 @@
 
 #include <setjmp.h>
 #include <stdarg.h>
+#include <sys/types.h>
 
 #include <cmocka.h>
 
@@ -33,6 +34,14 @@ int fixture_tear_down(void **state);
  * url and data_dir are set here. */
 store *fixture_open(const fixture *f, const store_options *extra);
 void fixture_close(fixture *f);
+
+/* Start this program anew as a process that is going to be killed: what main hands to fixture_child.  *ret_reports is the
+ * read end of a pipe whose write end is FIXTURE_REPORT_FD there.  (Not a mere fork: there are threads.) */
+#define FIXTURE_REPORT_FD 9
+pid_t fixture_spawn(const fixture *f, const char *argument, int *ret_reports);
+
+/* In main: when the program was started by fixture_spawn, open the store and call run, which does not return. */
+void fixture_child(int argc, char **argv, void (*run)(store *s, const char *argument));
 
 /* Run statements in a write transaction; fails the test when they fail. */
 void fixture_sql(store *s, const char *text);

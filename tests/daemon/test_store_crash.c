@@ -20,7 +20,6 @@
 
 typedef struct child {
     store *s;
-    int report_to;
     atomic_llong next;
 } child;
 
@@ -42,22 +41,19 @@ static void *write_until_killed(void *arg)
         int64_t id = atomic_fetch_add(&c->next, 1);
         if (store_write(c->s, write_pair, &id, NULL) != AC_OK)
             _exit(2);
-        if (write(c->report_to, &id, sizeof(id)) != (ssize_t)sizeof(id))
+        if (write(FIXTURE_REPORT_FD, &id, sizeof(id)) != (ssize_t)sizeof(id))
             _exit(3);
     }
 }
 
-static _Noreturn void be_killed(const fixture *f, int report_to, int64_t first)
+static void be_killed(store *s, const char *first)
 {
-    child c = {.report_to = report_to, .next = first};
-    store_options options = {.url = f->url[0] ? f->url : NULL, .data_dir = f->url[0] ? NULL : f->dir};
+    child c = {.s = s, .next = atoll(first)};
     pthread_t thread;
 
-    if (store_open(&options, &c.s, NULL) != AC_OK)
-        _exit(1);
     for (int i = 0; i < THREADS; i++) {
         if (pthread_create(&thread, NULL, write_until_killed, &c) != 0)
-            _exit(1);
+            return;
     }
     for (;;)
         pause();
@@ -106,23 +102,20 @@ static void killed_at_any_moment(void **state)
     assert_non_null(ids);
     srand(4711);
     for (int round = 0; round < ROUNDS; round++) {
-        int ends[2];
+        char first[32]; /* not where the last one ended: a server may still commit for that one */
+        int reports;
+
         fixture_close(f);
-        assert_int_equal(pipe(ends), 0);
-        pid_t pid = fork();
-        if (pid == 0) {
-            close(ends[0]);
-            be_killed(f, ends[1], (int64_t)round * IDS_MAX); /* a server may still commit for the last one */
-        }
-        close(ends[1]);
-        c.count = collect(ends[0], 1 + rand() % KILL_AFTER_MAX, ids, c.count);
+        snprintf(first, sizeof(first), "%lld", (long long)round * IDS_MAX);
+        pid_t pid = fixture_spawn(f, first, &reports);
+        c.count = collect(reports, 1 + rand() % KILL_AFTER_MAX, ids, c.count);
         usleep((useconds_t)(rand() % 2000)); /* so that the kill is not always right after an answer */
         kill(pid, SIGKILL);
         int status;
         assert_int_equal(waitpid(pid, &status, 0), pid);
         assert_true(WIFSIGNALED(status));
-        c.count = collect(ends[0], INT64_MAX, ids, c.count);
-        close(ends[0]);
+        c.count = collect(reports, INT64_MAX, ids, c.count);
+        close(reports);
 
         f->s = fixture_open(f, NULL);
         assert_ok(store_read(f->s, all_there, &c, &err));
@@ -133,12 +126,13 @@ static void killed_at_any_moment(void **state)
     free(ids);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(killed_at_any_moment, fixture_set_up, fixture_tear_down),
     };
 
+    fixture_child(argc, argv, be_killed);
     fixture_require();
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -356,8 +356,6 @@ static void stop_tells_handlers(void **state)
     assert_int_equal(fixture_number(f->s, "SELECT COUNT(*) FROM jobs WHERE owner = 'somebody else'"), 1);
 }
 
-static int report_to;
-
 static ac_status report_and_hang(store *s, const job *j, const job_run *run, void *arg, ac_error *err)
 {
     (void)s;
@@ -365,22 +363,21 @@ static ac_status report_and_hang(store *s, const job *j, const job_run *run, voi
     (void)run;
     (void)arg;
     (void)err;
-    if (write(report_to, "x", 1) != 1)
+    if (write(FIXTURE_REPORT_FD, "x", 1) != 1)
         abort();
     for (;;)
         pause();
 }
 
-static _Noreturn void die_at_work(const fixture *f)
+static void die_at_work(store *s, const char *argument)
 {
     job_handler handler = {.kind = "work", .run = report_and_hang};
     job_runner_options options = {.handlers = &handler, .handler_count = 1, .lease_ms = 300};
-    store_options where = {.url = f->url[0] ? f->url : NULL, .data_dir = f->url[0] ? NULL : f->dir};
     job_runner *runner;
-    store *s;
 
-    if (store_open(&where, &s, NULL) != AC_OK || job_runner_start(s, &options, &runner, NULL) != AC_OK)
-        _exit(1);
+    (void)argument;
+    if (job_runner_start(s, &options, &runner, NULL) != AC_OK)
+        return;
     for (;;)
         pause();
 }
@@ -393,22 +390,17 @@ static void killed_process_loses_no_job(void **state)
     job_handler handler = {.kind = "work", .run = count_run, .arg = &here};
     job_runner_options options = {.handlers = &handler, .handler_count = 1, .poll_ms = 20};
     job_runner *runner;
-    int ends[2];
+    int reports;
     char byte;
     ac_error err;
 
     enqueue(f->s, &(job_spec){.kind = "work", .payload = "7"});
     fixture_close(f);
-    assert_int_equal(pipe(ends), 0);
-    report_to = ends[1];
-    pid_t child = fork();
-    if (child == 0)
-        die_at_work(f);
-    assert_int_equal(read(ends[0], &byte, 1), 1);
+    pid_t child = fixture_spawn(f, "", &reports);
+    assert_int_equal(read(reports, &byte, 1), 1);
     kill(child, SIGKILL);
     waitpid(child, NULL, 0);
-    close(ends[0]);
-    close(ends[1]);
+    close(reports);
 
     f->s = fixture_open(f, NULL);
     assert_int_equal(fixture_number(f->s, "SELECT COUNT(*) FROM jobs WHERE state = 'running'"), 1);
@@ -420,7 +412,7 @@ static void killed_process_loses_no_job(void **state)
     assert_int_equal(fixture_number(f->s, "SELECT COUNT(*) FROM jobs"), 0);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(jobs_have_a_life, fixture_set_up, fixture_tear_down),
@@ -433,6 +425,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(killed_process_loses_no_job, fixture_set_up, fixture_tear_down),
     };
 
+    fixture_child(argc, argv, die_at_work);
     fixture_require();
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,115 @@
+#!/usr/bin/env python3
+"""run.py [--store sqlite|postgresql] [--node DIR] [TEST...] - the conformance tests, on each store.
+
+Every test is one case; the last line is "N passed, N failed".  TEST: a module (test_auth), a class or a test of it, or
+"js".  With AC_TEST_POSTGRES, the URL of a PostgreSQL server, the same tests run on it as well.  --node: a directory
+whose node_modules holds the JavaScript client."""
+
+import argparse
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+import time
+import unittest
+
+import target
+
+HERE = pathlib.Path(__file__).resolve().parent
+NODE_SECONDS = 120
+CASE = re.compile(r"^(ok|not ok) \d+([^\n]*)", re.MULTILINE)
+
+
+class Result(unittest.TextTestResult):
+    """Counts tests, not subtests: a test with a failed subtest is one failure."""
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.began = {}
+
+    def startTest(self, test):
+        super().startTest(test)
+        self.began[test.id()] = time.monotonic()
+
+    def failed_tests(self):
+        tests = [test for test, _ in self.failures + self.errors]
+        tests += self.unexpectedSuccesses
+        return {getattr(test, "test_case", test).id() for test in tests}
+
+    def slowest(self, count):
+        ended = time.monotonic()
+        starts = sorted(self.began.items(), key=lambda item: item[1])
+        ends = [begin for _, begin in starts[1:]] + [ended]
+        return sorted(((end - begin, name) for (name, begin), end in zip(starts, ends)), reverse=True)[:count]
+
+
+def run_python(names):
+    """(passed, failed) of the tests through boto3."""
+    loader = unittest.TestLoader()
+    suite = loader.loadTestsFromNames(names) if names else loader.discover(str(HERE), "test_*.py")
+    runner = unittest.TextTestRunner(sys.stdout, resultclass=Result, verbosity=1, warnings="ignore")
+    result = runner.run(suite)
+    for seconds, name in result.slowest(3):
+        print(f"  {seconds:6.2f} s  {name}")
+    failed = len(result.failed_tests())
+    return result.testsRun - len(result.skipped) - min(failed, result.testsRun), failed
+
+
+def run_node(modules):
+    """(passed, failed) of the tests through the JavaScript client."""
+    with target.running() as daemon:
+        env = {**os.environ, **daemon.env, "CONFORMANCE_MODULES": str(pathlib.Path(modules).resolve())}
+        done = subprocess.run(
+            ["node", "--test-reporter=tap", str(HERE / "js/conformance.test.mjs")],
+            env=env,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=NODE_SECONDS,
+        )
+    cases = CASE.findall(done.stdout)
+    failed = sum(word == "not ok" for word, _ in cases)
+    if failed or done.returncode != 0 or not cases:
+        print(done.stdout + done.stderr)
+        failed = max(failed, 1)
+    print(f"Ran {len(cases)} tests through the AWS SDK for JavaScript")
+    return sum(word == "ok" for word, _ in cases), failed
+
+
+def stores(wanted):
+    url = os.environ.get("AC_TEST_POSTGRES")
+    known = {"sqlite": target.Sqlite()}
+    if url and shutil.which("psql"):
+        known["postgresql"] = target.Postgres(url)
+    elif wanted != "sqlite":
+        print("conformance: PostgreSQL is not installed: its store is NOT tested")
+    return [store for name, store in known.items() if wanted in (None, name)]
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
+    parser.add_argument("--store", choices=["sqlite", "postgresql"])
+    parser.add_argument("--node", help="where node_modules with the JavaScript client is")
+    parser.add_argument("tests", nargs="*")
+    args = parser.parse_args()
+    sys.path.insert(0, str(HERE))
+    names = [name for name in args.tests if name != "js"]
+    passed = failed = 0
+    for store in stores(args.store):
+        target.use_store(store)
+        print(f"== store {store.name}", flush=True)
+        counts = []
+        if names or not args.tests:
+            counts.append(run_python(names))
+        if args.node and ("js" in args.tests or not args.tests):
+            counts.append(run_node(args.node))
+        passed += sum(good for good, _ in counts)
+        failed += sum(bad for _, bad in counts)
+    print(f"{passed} passed, {failed} failed")
+    return 0 if passed and not failed else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
