@@ -76,13 +76,16 @@ static void on_listener_closed(uv_handle_t *handle)
     close(CONTAINER_OF(handle, http_home, listener)->listener_fd);
 }
 
+static void drain_first(loop_task *task);
+
 /* A loop ends when nothing holds it: connections do by themselves; this does while more may come, or other loops run
  * whose end the first one waits for. */
 static void hold_while_needed(http_home *home)
 {
-    http_server *s = home->server;
+    const http_server *s = home->server;
+    bool first = home->drain_task.run == drain_first;
 
-    if (home->listening || (home == s->homes && s->others_running))
+    if (home->listening || (first && s->others_running))
         uv_ref((uv_handle_t *)&home->loop.wake);
     else
         uv_unref((uv_handle_t *)&home->loop.wake);

@@ -134,6 +134,8 @@ static rooms_answer read_answer(rooms *r, http_memory *m, const char **ret_head)
     char *body = text ? strstr(text, "\r\n\r\n") : NULL;
     if (!body || sscanf(text, "HTTP/1.1 %d", &answer.status) != 1)
         fail_msg("the answer is not HTTP");
+    if (!body)
+        return answer; /* not reached, which the analyzer does not know */
     body[2] = '\0';
     *ret_head = text;
     answer.body = body + 4;

@@ -35,8 +35,8 @@ int fixture_tear_down(void **state);
 store *fixture_open(const fixture *f, const store_options *extra);
 void fixture_close(fixture *f);
 
-/* Start this program anew as a process that is going to be killed: what main hands to fixture_child.  *ret_reports is the
- * read end of a pipe whose write end is FIXTURE_REPORT_FD there.  (Not a mere fork: there are threads.) */
+/* Start this program anew as a process that is going to be killed: what main hands to fixture_child.  *ret_reports is
+ * the read end of a pipe whose write end is FIXTURE_REPORT_FD there.  (Not a mere fork: there are threads.) */
 #define FIXTURE_REPORT_FD 9
 pid_t fixture_spawn(const fixture *f, const char *argument, int *ret_reports);
 

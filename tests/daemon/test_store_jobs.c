@@ -326,7 +326,7 @@ static void stop_tells_handlers(void **state)
     fixture *f = *state;
     atomic_int begun = 0;
     job_handler handler = {.kind = "work", .run = wait_for_end, .arg = &begun};
-    job_runner_options options = {.handlers = &handler, .handler_count = 1, .poll_ms = 5, .lease_ms = 150};
+    job_runner_options options = {.handlers = &handler, .handler_count = 1, .poll_ms = 5, .lease_ms = 900};
     job_runner *runner;
     ac_error err;
 
@@ -337,7 +337,7 @@ static void stop_tells_handlers(void **state)
     /* The lease is renewed beyond its first end: nobody takes the job over. */
     int64_t end = fixture_number(f->s, "SELECT due_ms FROM jobs");
     while (fixture_number(f->s, "SELECT (SELECT now_ms()) - due_ms FROM jobs") > 0 ||
-           fixture_number(f->s, "SELECT due_ms FROM jobs") < end + 300)
+           fixture_number(f->s, "SELECT due_ms FROM jobs") < end + 500)
         sched_yield();
     assert_int_equal(atomic_load(&begun), 1);
     assert_true(job_runner_stop(runner, 5000));
