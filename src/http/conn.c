@@ -67,7 +67,8 @@ static void on_gone(void *owner)
         home->conns = c->next;
     if (c->next)
         c->next->previous = c->previous;
-    home->conn_count--;
+    if (--home->conn_count == 0)
+        http_home_hold(home);
     atomic_fetch_sub_explicit(&home->server->connections, 1, memory_order_relaxed);
     if (c->flight) {
         buf_done(&c->flight->head);
@@ -357,7 +358,8 @@ http_conn *http_conn_new(http_home *home, http_transport *t)
     if (c->next)
         c->next->previous = c;
     home->conns = c;
-    home->conn_count++;
+    if (++home->conn_count == 1)
+        http_home_hold(home);
     atomic_fetch_add_explicit(&home->server->connections, 1, memory_order_relaxed);
     deadline_arm(&home->loop, &home->header_due, &c->read_due);
     read_on(c);

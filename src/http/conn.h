@@ -135,6 +135,10 @@ struct http_exchange {
 
 /* ---- conn.c ---- */
 
+/* server.c: a loop ends when nothing holds it.  This holds it while connections are open (one whose peer is silent has
+ * nothing active), while more may come, and, for the first, while other loops run. */
+void http_home_hold(http_home *home);
+
 /* server.c: descriptors may have become free. */
 void http_home_accept_again(deadline *d);
 

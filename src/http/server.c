@@ -78,14 +78,12 @@ static void on_listener_closed(uv_handle_t *handle)
 
 static void drain_first(loop_task *task);
 
-/* A loop ends when nothing holds it: connections do by themselves; this does while more may come, or other loops run
- * whose end the first one waits for. */
-static void hold_while_needed(http_home *home)
+void http_home_hold(http_home *home)
 {
     const http_server *s = home->server;
     bool first = home->drain_task.run == drain_first;
 
-    if (home->listening || (first && s->others_running))
+    if (home->listening || home->conn_count > 0 || (first && s->others_running))
         uv_ref((uv_handle_t *)&home->loop.wake);
     else
         uv_unref((uv_handle_t *)&home->loop.wake);
@@ -97,7 +95,7 @@ static void close_listener(http_home *home)
     if (home->listening)
         uv_close((uv_handle_t *)&home->listener, on_listener_closed);
     home->listening = false;
-    hold_while_needed(home);
+    http_home_hold(home);
 }
 
 static void for_each_conn(http_home *home, void (*fn)(http_conn *c))
@@ -279,7 +277,7 @@ static int listen_home(http_home *home, const struct sockaddr_storage *address, 
     }
     home->listener_fd = fd;
     home->listening = true;
-    hold_while_needed(home);
+    http_home_hold(home);
     return uv_poll_start(&home->listener, UV_READABLE, on_connection);
 }
 
@@ -340,7 +338,7 @@ static void home_done(loop_task *task)
     http_server *s = CONTAINER_OF(task, http_home, done_task)->server;
 
     s->others_running--;
-    hold_while_needed(&s->homes[0]);
+    http_home_hold(&s->homes[0]);
 }
 
 static void *run_home(void *arg)
@@ -401,7 +399,7 @@ ac_status http_server_run(http_server *s, bool handle_signals, ac_error *err)
     if (handle_signals)
         watch_signals(s);
     status = start_threads(s, err);
-    hold_while_needed(&s->homes[0]);
+    http_home_hold(&s->homes[0]);
     if (status == AC_OK)
         http_loop_post(&s->homes[0].loop, &s->ready_task);
     else

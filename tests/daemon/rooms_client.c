@@ -162,7 +162,7 @@ static http_memory *begin(rooms *r, const sigv4_request *request)
     sigv4_fields fields = {0};
     ac_error err;
 
-    if (!r->unsigned_requests)
+    if (!r->unsigned_requests && !r->bearer)
         assert_ok(sigv4_sign(&signer, request, clock_unix_ms() / 1000, &r->memory, &fields, &err));
     assert_int_equal(buf_appendf(&text, "%s %s%s%s HTTP/1.1\r\nConnection: close\r\nContent-Length: %zu\r\n",
                                  request->method, request->path, request->query ? "?" : "",
@@ -172,6 +172,8 @@ static http_memory *begin(rooms *r, const sigv4_request *request)
         assert_int_equal(buf_appendf(&text, "%s: %s\r\n", request->headers[i].name, request->headers[i].value), AC_OK);
     for (size_t i = 0; i < fields.count; i++)
         assert_int_equal(buf_appendf(&text, "%s: %s\r\n", fields.fields[i].name, fields.fields[i].value), AC_OK);
+    if (r->bearer)
+        assert_int_equal(buf_appendf(&text, "Authorization: Bearer %s\r\n", r->bearer), AC_OK);
     assert_int_equal(buf_append_text(&text, "\r\n"), AC_OK);
     assert_int_equal(buf_append(&text, request->body, request->body_length), AC_OK);
 

@@ -21,6 +21,7 @@ typedef struct rooms {
     const char *use_key;    /* in place of access_key when not NULL */
     const char *use_secret; /* likewise */
     bool unsigned_requests;
+    const char *bearer; /* a token to send instead of a signature */
 } rooms;
 
 /* An answer, whatever it is. */

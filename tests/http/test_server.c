@@ -275,6 +275,28 @@ static void test_drain_finishes_what_runs(void **state)
     assert_int_equal(dial(f.port), -1);
 }
 
+/* A client that has closed its sending side leaves a connection with nothing to wait for on the socket. */
+static void test_drain_waits_for_the_half_closed(void **state)
+{
+    fixture f;
+    char text[4096];
+    int fd;
+
+    (void)state;
+    start(&f, (http_server_options){.loops = 2});
+    fd = dial(f.port);
+    say(fd, REQUEST("/hold"));
+    shutdown(fd, SHUT_WR);
+    http_exchange *x = take_held(&f);
+    http_server_stop(f.server);
+    for (int other; (other = dial(f.port)) >= 0;) /* until the drain has begun */
+        close(other);
+    answer(x, "late");
+    assert_true(hear(fd, "late", text, sizeof text));
+    close(fd);
+    finish(&f);
+}
+
 static void test_drain_ends_in_time(void **state)
 {
     fixture f;
@@ -379,6 +401,7 @@ int main(void)
         cmocka_unit_test(test_bad_host),
         cmocka_unit_test(test_many_clients),
         cmocka_unit_test(test_drain_finishes_what_runs),
+        cmocka_unit_test(test_drain_waits_for_the_half_closed),
         cmocka_unit_test(test_drain_ends_in_time),
         cmocka_unit_test(test_client_gone_is_noticed),
         cmocka_unit_test(test_deadlines_expire_in_order),

@@ -101,6 +101,7 @@ static ac_status find_operation(front_job *job, ac_error *err)
         switch (api_route_find(method, r->target, strlen(r->target), &job->route)) {
         case API_ROUTE_FOUND:
             job->call.operation = job->route.op;
+            job->call.route = &job->route;
             return AC_OK;
         case API_ROUTE_METHOD:
             return ac_error_set(err, AC_ERR_UNSUPPORTED, "No operation has the method %s at this path", r->method);

@@ -37,6 +37,7 @@ typedef struct front_caller {
 
 typedef struct front_call {
     const api_operation *operation;
+    const api_route *route; /* with the labels of the path, still encoded; all that an authorizer has of the input */
     front_caller caller;
     const char *request_id;
     yyjson_mut_val *input;  /* the object of all members, in plain form (api.h) */
