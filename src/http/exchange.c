@@ -249,11 +249,13 @@ ac_status http_stream_begin(http_exchange *x, const http_response *response, con
     return status;
 }
 
+/* A message larger than the buffer must go out some time: it may when the buffer is at most half full, which is also
+ * when writers are woken. */
 static bool has_room(const http_exchange *x, size_t bytes)
 {
-    size_t unsent = x->pending.length + x->inflight;
+    size_t unsent = x->pending.length + x->inflight, limit = x->server->options.stream_buffer_bytes;
 
-    return unsent == 0 || unsent + bytes <= x->server->options.stream_buffer_bytes;
+    return unsent <= limit / 2 || unsent + bytes <= limit;
 }
 
 ac_status http_exchange_wait_room(http_exchange *x, size_t bytes)

@@ -17,7 +17,7 @@ static void on_message(http_exchange *x, const http_ws_message *message, void *u
         (void)!http_ws_send(x, WS_BINARY, big, 2000000);
         free(big);
     } else
-        (void)!http_ws_send(x, message->opcode, message->data, message->length);
+        assert_int_not_equal(http_ws_send(x, message->opcode, message->data, message->length), AC_ERR_AGAIN);
 }
 
 static void on_close(http_exchange *x, int code, void *user)
