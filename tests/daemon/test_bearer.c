@@ -1,4 +1,4 @@
-/* test_bearer.c - bearer tokens at the front: where a resource takes them they let in, elsewhere nothing is executed. */
+/* test_bearer.c - bearer tokens at the front: where a resource takes them they let in, elsewhere nothing is done. */
 #include "jwt_helpers.h"
 #include "rooms_client.h"
 
