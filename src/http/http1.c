@@ -13,7 +13,8 @@
 #include <string.h>
 #include <strings.h>
 
-#define SPANS_FIRST 33 /* the target and 16 headers */
+#define HEAD_BYTES_USUAL 480
+#define SPANS_FIRST 21 /* the target and 10 headers: with the rest of a request, one small block of the arena */
 
 /* Bytes a body may take on the wire, chunk sizes, extensions and trailers included: this many, and so many times its
  * own length (a one-byte chunk takes six). */
@@ -354,6 +355,8 @@ void http1_begin(http1_reader *r, http1_message *message, arena *a)
     *message = (http1_message){.arena = a};
     message->head = BUF_INIT(r->options->header_bytes_max + 2);
     message->body = BUF_INIT(r->options->body_bytes_max + 2 * (size_t)JSON_PADDING);
+    /* Usually enough for a whole head, so that it grows once.  Where memory is short, the first append finds out. */
+    (void)!buf_reserve(&message->head, MIN(HEAD_BYTES_USUAL, message->head.cap));
     llhttp_reset(&r->parser);
     r->message = message;
     r->head_bytes = r->framing_bytes = 0;
