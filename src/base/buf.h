@@ -50,7 +50,7 @@ ac_status buf_vappendf(buf *b, const char *format, va_list args) AC_PRINTF(2, 0)
 /* Drop length bytes from the front. */
 void buf_consume(buf *b, size_t length);
 
-/* NUL-terminate beyond length and return data ("" when empty and memory is out is not possible: NULL then). */
+/* NUL-terminate beyond length and return data: "" for an empty buf.  NULL when memory runs out. */
 char *buf_terminate(buf *b);
 
 /* Hand the contents to another buf; this one is empty afterwards, with the same cap. */

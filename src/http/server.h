@@ -1,8 +1,8 @@
 /* server.h - an HTTP/1.1 and WebSocket server: loop threads, listeners, limits, drain.
  *
  * The server knows nothing of routes or JSON: every request that is well-formed and within the limits is handed,
- * whole, to the one service.  What is not well-formed is answered here (400, 408, 413, 417, 431, 503, 505) and never
- * seen by it. */
+ * whole, to the one service.  What is not well-formed is answered here (400, 408, 413, 417, 431, 500, 501, 503, 505)
+ * and never seen by it. */
 #ifndef HTTP_SERVER_H
 #define HTTP_SERVER_H
 

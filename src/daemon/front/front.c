@@ -2,7 +2,7 @@
  *
  *     loop: on_request -> worker: routed, authenticated, collected, validated, handled, answered
  *
- * The order is fixed: nothing is read of a body before its sender is known, and no handler sees an input that the
+ * The order is fixed: nothing of a body is parsed before its sender is known, and no handler sees an input that the
  * table does not allow.  Which operation is meant is found out before the caller is asked who he is, since bearer
  * tokens are good for some resources only; but the answer to a caller who is nobody does not depend on it. */
 #include "daemon/front/front_internal.h"
