@@ -1,9 +1,9 @@
 # Front door to the repository.  The work is done by Meson (meson.build) and the scripts in scripts/.
 #
-#   make run [PORT=9000]     build, start an example agent, and send it a first request
+#   make run [PORT=9000]     build, start agentcored, deploy a sample agent, and send it a first request
 #   make help                all targets
 
-PORT ?= 8080
+PORT ?= 8484
 FUZZ_SECONDS ?= 60
 SAN ?= plain
 
@@ -15,7 +15,7 @@ build:
 
 run:
 	@scripts/setup.sh build
-	@scripts/build.sh examples/minimal_agent
+	@scripts/build.sh agentcored examples/minimal_agent examples/deploy_agent examples/invoke_agent guest/init/agentcore-init
 	@scripts/run.sh $(PORT)
 
 test:
@@ -52,7 +52,7 @@ clean:
 
 help:
 	@echo 'make [build]                the library, examples and tests into build/'
-	@echo 'make run [PORT=9000]        build, start build/examples/minimal_agent, send it a request; Ctrl-C ends it'
+	@echo 'make run [PORT=9000]        build, start agentcored, deploy a sample agent, send it a request; Ctrl-C ends it'
 	@echo 'make test [SAN=asan|tsan]   all tests; SAN: under the address+undefined or the thread sanitizer'
 	@echo 'make conformance            agentcored driven by boto3 and the AWS SDK for JavaScript (from PyPI and npm)'
 	@echo 'make lint                   warnings, clang-tidy, formatting, include arrows'

@@ -56,7 +56,7 @@ static const char *default_path(load_mode mode)
 
 char *make_request(load_mode mode, const char *path, size_t text_bytes, size_t *ret_length)
 {
-    static const char before[] = "{\"prompt\":\"", after[] = "\"}";
+    static const char before[] = "{\"prompt\": \"", after[] = "\"}";
     size_t body = sizeof(before) - 1 + text_bytes + sizeof(after) - 1, size = 1024 + strlen(path ? path : "") + body;
     char *request = malloc(size);
     int n;

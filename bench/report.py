@@ -58,8 +58,8 @@ ROWS = [
         ("http", "agent loop", "post"), ("http", "Python SDK", "post"), LESS, 12, 25),
     row("POST /invocations, worker handler: CPU per request, against the Python SDK", cpu_us, MICRO,
         ("http", "agent worker", "post"), ("http", "Python SDK", "post"), LESS, 6, 15),
-    row("POST /invocations, loop handler: requests/s, against a bare libuv responder", value("rps"), RATE,
-        ("http", "agent loop", "post"), ("http", "bare responder", "post"), MORE, 0.7, 0.9),
+    row("POST /invocations as in the guide, loop handler: requests/s, against a bare libuv responder", value("rps"),
+        RATE, ("guide", "agent loop", "post"), ("guide", "bare responder", "post"), MORE, 0.7, 0.9),
     row("100-event SSE, worker handler: events/s, against Node http", value("events_per_s"), RATE,
         ("sse", "agent sse", "sse"), ("sse", "Node http", "sse"), MORE, 4, 8),
     row("100-event SSE, loop handler: events/s, against Node http", value("events_per_s"), RATE,
@@ -73,11 +73,15 @@ ROWS = [
     row("Idle WebSocket connections per GB (callbacks), against the Python SDK", per_gb, COUNT,
         ("memory", "agent ws-events", "ws"), ("memory", "Python SDK", "ws"), MORE, (">=", 50000), (">=", 200000)),
     # For information: no bound is set on these.
+    row("POST with a prompt of {bytes} bytes, loop handler: requests/s, against the bare responder", value("rps"), RATE,
+        ("http", "agent loop", "post"), ("http", "bare responder", "post"), MORE),
     row("GET /ping: CPU per request, against the Python SDK", cpu_us, MICRO,
         ("http", "agent loop", "get"), ("http", "Python SDK", "get"), LESS),
     row("GET /ping: CPU per request, against the bare responder", cpu_us, MICRO,
         ("http", "agent loop", "get"), ("http", "bare responder", "get"), LESS),
-    row("POST, loop handler: CPU per request, against the bare responder", cpu_us, MICRO,
+    row("POST as in the guide, loop handler: CPU per request, against the bare responder", cpu_us, MICRO,
+        ("guide", "agent loop", "post"), ("guide", "bare responder", "post"), LESS),
+    row("POST with a prompt of {bytes} bytes, loop handler: CPU per request, against the bare responder", cpu_us, MICRO,
         ("http", "agent loop", "post"), ("http", "bare responder", "post"), LESS),
     row("POST, loop handler: CPU per request, against Starlette + uvicorn", cpu_us, MICRO,
         ("http", "agent loop", "post"), ("http", "Starlette", "post"), LESS),
@@ -167,13 +171,13 @@ def mark(samples):
     return " +" if all(s.get("busy", 1) < 0.95 for s in samples) else ""
 
 
-def make_row(r, results):
+def make_row(r, results, settings):
     """The cells of a row, or None when its phase was not run.  A measurement is a list of samples, or the reason why
     there is none."""
     ours, theirs = results.get(r["ours"]), results.get(r["theirs"])
     if ours is None and theirs is None:
         return None
-    cells = [r["what"], "", "", "", bound_text(r, r["must"]), bound_text(r, r["aim"]), ""]
+    cells = [r["what"].format(**settings), "", "", "", bound_text(r, r["must"]), bound_text(r, r["aim"]), ""]
     numbers, errors = [None, None], [0, 0]
     for i, measured in enumerate((ours, theirs)):
         if isinstance(measured, list):
@@ -212,7 +216,7 @@ def notes(settings, versions):
         f"Machine: {machine()}. Date: {datetime.date.today().isoformat()}.",
         f"Medians of {settings['rounds']} interleaved rounds of {settings['seconds']:g} s; {settings['pinning']}; "
         f"{settings['connections']} connections ({settings['ws_connections']} for WebSocket); "
-        f"prompt of {settings['bytes']} bytes.",
+        f"prompt of {settings['bytes']} bytes, or the guide's {{\"prompt\": \"Hello!\"}} where it is named.",
         "References: " + "; ".join(versions) + ".",
     ]
     if settings["missing"]:
@@ -226,8 +230,8 @@ def notes(settings, versions):
     return lines
 
 
-def table(results):
-    return [cells for cells in (make_row(r, results) for r in ROWS) if cells]
+def table(results, settings):
+    return [cells for cells in (make_row(r, results, settings) for r in ROWS) if cells]
 
 
 def print_table(rows, lines):

@@ -30,6 +30,7 @@ CONNECTIONS = 64
 WS_CONNECTIONS = 32
 EVENTS_PER_REPLY = 100
 WARM_SECONDS = 1.0  # before the first round: just-in-time compilers and allocators settle
+GUIDE_BYTES = len("Hello!")  # the prompt of the guide's own request
 IDLE_OURS = 8000
 IDLE_BLOCKING = 1000  # WebSockets in blocking style: a thread each
 IDLE_THEIRS = 2000
@@ -105,7 +106,7 @@ def find_programs(args, missing):
         programs["agent"] = [str(agent), "PORT"]
     else:
         missing.append(f"{agent.name} (not built)")
-    programs["bare responder"] = [str(pathlib.Path(args.bin) / "bare_responder"), "PORT", str(args.bytes)]
+    programs["bare responder"] = [str(pathlib.Path(args.bin) / "bare_responder"), "PORT"]
     python = find_python(args, missing)
     if python:
         names = "bedrock-agentcore", "starlette", "uvicorn"
@@ -139,14 +140,16 @@ class Bench:
         self.load = load
         self.results = {}
 
-    def command(self, name, mode, loops):
+    def command(self, name, mode, loops, text_bytes=None):
         """The command of a server, or None where its program is missing.  Names that begin with "agent " are ours
-        and carry their mode."""
+        and carry their mode; the bare responder is told how much to answer, where others are told what to do."""
         if name.startswith("agent "):
             ours = self.programs.get("agent")
             return ours and ours + [name.removeprefix("agent ")] + ([str(loops)] if loops else [])
         theirs = self.programs.get(name)
-        return theirs if theirs is None or name == "bare responder" else theirs + [mode]
+        if name == "bare responder":
+            mode = str(self.args.bytes if text_bytes is None else text_bytes)
+        return theirs and theirs + [mode]
 
     def record(self, key, sample):
         if not isinstance(self.results.get(key), str):
@@ -156,11 +159,11 @@ class Bench:
         note(f"{key[1]}, {key[2]}: {error}")
         self.results[key] = str(error)
 
-    def start(self, phase, names, mode, loads):
+    def start(self, phase, names, mode, loads, text_bytes):
         """The servers of a phase, one thread of sockets each, pinned."""
         servers = {}
         for name in names:
-            command = self.command(name, mode, 1)
+            command = self.command(name, mode, 1, text_bytes)
             if command is None:
                 continue
             try:
@@ -170,9 +173,10 @@ class Bench:
                     self.fail((phase, name, load), error)
         return servers
 
-    def traffic(self, phase, names, mode, loads, connections):
+    def traffic(self, phase, names, mode, loads, connections, text_bytes=None):
         """Round after round, every server under each load in turn."""
-        servers = self.start(phase, names, mode, loads)
+        text_bytes = self.args.bytes if text_bytes is None else text_bytes
+        servers = self.start(phase, names, mode, loads, text_bytes)
         rounds = [WARM_SECONDS] + [self.args.seconds] * self.args.rounds
         try:
             for i, seconds in enumerate(rounds):
@@ -183,7 +187,7 @@ class Bench:
                         if isinstance(self.results.get(key), str):
                             continue
                         try:
-                            sample = self.load.run(server, load, seconds, connections, self.args.bytes)
+                            sample = self.load.run(server, load, seconds, connections, text_bytes)
                             if load == "sse" and sample["total_events"] != EVENTS_PER_REPLY * sample["total"]:
                                 raise BenchError(f"{sample['total_events']} events in {sample['total']} answers")
                         except BenchError as error:
@@ -200,6 +204,7 @@ class Bench:
     def http(self):
         names = ["agent loop", "agent worker", "bare responder", "Python SDK", "Starlette", "Node http"]
         self.traffic("http", names, "echo", ["get", "post"], CONNECTIONS)
+        self.traffic("guide", ["agent loop", "bare responder"], "echo", ["post"], CONNECTIONS, GUIDE_BYTES)
 
     def sse(self):
         names = ["agent sse", "agent sse-loop", "Node http", "Python SDK", "Starlette"]
@@ -267,7 +272,8 @@ def parse_args():
     parser.add_argument("--only", default=",".join(PHASES), help="phases, comma separated: " + ", ".join(PHASES))
     parser.add_argument("--seconds", type=float, default=float(os.environ.get("BENCH_SECONDS", 2)))
     parser.add_argument("--rounds", type=int, default=int(os.environ.get("BENCH_ROUNDS", 3)))
-    parser.add_argument("--bytes", type=int, default=1024, help="length of the prompt (0 to 8192)")
+    parser.add_argument("--bytes", type=int, default=1024, help="length of the prompt (0 to 8192); the guide's own "
+                        "request is measured beside it")  # fmt: skip
     parser.add_argument("--python", help="a Python that has the references (also: BENCH_PYTHON)")
     parser.add_argument("--no-venv", action="store_true", help="do not install the references into build/bench-venv")
     parser.add_argument("--bin", default=str(ROOT / "build/bench"), help="where load and bare_responder are")
@@ -303,7 +309,7 @@ def main():
         "pinning": "not pinned: there is one core" if server_core is None
         else f"servers pinned to core {server_core}, the load generator to core {load_core}",
     }  # fmt: skip
-    rows, lines = report.table(bench.results), report.notes(settings, versions)
+    rows, lines = report.table(bench.results, settings), report.notes(settings, versions)
     report.print_table(rows, lines)
     if args.markdown:
         report.write_markdown(args.markdown, rows, lines)

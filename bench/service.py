@@ -27,10 +27,12 @@ import time
 
 from harness import READY_SECONDS, BenchError, Load, Server, free_port
 from report import machine
-from sigv4 import Signer, write_requests
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent
+sys.path.append(str(ROOT / "tests" / "blackbox"))
+from sigv4 import Signer  # noqa: E402
+
 CLIENTS = [1, 32]
 IDENTITIES = 500  # that are there for Get
 STARTS = 20
@@ -154,6 +156,14 @@ class Moto(Service):
         if not ids:
             raise BenchError("moto lists no memories")
         return [signer.request("GET", f"/memories/{memory}/details") for memory in ids]
+
+
+def write_requests(path, requests):
+    """The file that replay reads: each request behind a line with its length."""
+    with open(path, "wb") as f:
+        for request in requests:
+            f.write(b"%d\n" % len(request))
+            f.write(request)
 
 
 class Replay:

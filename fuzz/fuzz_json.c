@@ -2,6 +2,7 @@
  * no two ways of reading may disagree; what is nested deeper than the limit must not be read.  The same bytes also go
  * out as one string, which must come back mended. */
 #include "base/json.h"
+#include "base/json_mend.h"
 #include "base/utf8.h"
 
 #include <stdlib.h>
@@ -43,16 +44,19 @@ static size_t depth_of(yyjson_val *value)
     return deepest + 1;
 }
 
-/* The written text must read back as a value for which yyjson itself writes the same text.  Texts are compared, not
- * values, because yyjson_equals does not tell duplicate keys apart. */
+/* Both writers must write the same text, and it must read back as a value for which yyjson itself writes the same text.
+ * Texts are compared, not values, because yyjson_equals does not tell duplicate keys apart. */
 static void check_written(const yyjson_mut_val *value, json_style style)
 {
-    buf out = BUF_INIT(SIZE_MAX);
+    buf out = BUF_INIT(SIZE_MAX), other = BUF_INIT(SIZE_MAX);
     json_repairs repairs;
     yyjson_doc *doc;
 
     require(json_write(&out, value, style, &repairs) == AC_OK);
     require(!repairs.not_a_number && !repairs.not_utf8);
+    require(json_write_mended(&other, value, style, &repairs) == AC_OK);
+    require(out.length == other.length && memcmp(out.data, other.data, out.length) == 0);
+    buf_done(&other);
 
     char *copy = padded_copy(out.data, out.length);
     require(json_read_in_place(copy, out.length, DEPTH_MAX, &doc, NULL, NULL) == AC_OK);

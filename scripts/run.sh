@@ -1,19 +1,25 @@
 #!/bin/bash
-# run.sh [PORT] - start the smallest example agent and send it a first request; Ctrl-C ends it.
+# run.sh [PORT] - start agentcored, deploy a sample agent on it, and send that a first request; Ctrl-C ends it.
 #
-# Takes the next free port when PORT (8080) is in use.
+# The state is kept in build/state, so a second run finds the agent of the first.  Takes the next free port when PORT
+# (8484) is in use.
 set -euo pipefail
 . "$(dirname "$0")/common.sh"
 
-AGENT=build/examples/minimal_agent
-PORT_FIRST=${1:-8080}
+DAEMON=build/agentcored
+STATE=build/state
+AGENT=minimal_agent
+NAME=sample_agent
+PORT_FIRST=${1:-8484}
 PORTS_TRIED=50
-START_SECONDS=10
+START_SECONDS=20
 
 case $PORT_FIRST in
 *[!0-9]* | '') die "not a port: $PORT_FIRST" ;;
 esac
-[ -x "$AGENT" ] || die "$AGENT is not built; run make build"
+for program in "$DAEMON" build/examples/{$AGENT,deploy_agent,invoke_agent}; do
+    [ -x "$program" ] || die "$program is not built; run make build"
+done
 
 port_in_use() { (: <"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
 
@@ -35,50 +41,65 @@ stop() {
         wait "$child" || true
     fi
     say ''
-    say 'The agent has stopped.'
+    say 'agentcored has stopped.'
     exit 0
+}
+fail() {
+    [ -z "$child" ] || kill -TERM "$child" 2>/dev/null || true
+    die "$@"
 }
 trap stop INT TERM HUP
 
 port=$(free_port)
 [ "$port" = "$PORT_FIRST" ] || say "Port $PORT_FIRST is in use; taking $port."
 
-# In a process group of its own: a Ctrl-C must reach the agent once, from here, and not twice.
+scripts/make-image "build/examples/$AGENT" "$STATE/images/$NAME" >/dev/null
+
+# In a process group of its own: a Ctrl-C must reach the daemon once, from here, and not twice.
 set -m
-"$AGENT" "$port" </dev/null &
+"$DAEMON" --data-dir "$STATE" --listen "127.0.0.1:$port" --log-level warning </dev/null >/dev/null &
 child=$!
 set +m
 
 deadline=$((SECONDS + START_SECONDS))
-until curl -fs -o /dev/null --max-time 2 "http://127.0.0.1:$port/ping"; do
+until curl -fs -o /dev/null --max-time 2 "http://127.0.0.1:$port/health"; do
     if ! kill -0 "$child" 2>/dev/null; then
-        wait "$child" || die "$AGENT ended with status $?"
-        die "$AGENT ended at once"
+        wait "$child" || die "$DAEMON ended with status $?"
+        die "$DAEMON ended at once"
     fi
-    if [ "$SECONDS" -ge "$deadline" ]; then
-        kill -TERM "$child"
-        die "no answer from http://127.0.0.1:$port/ping within $START_SECONDS seconds"
-    fi
+    [ "$SECONDS" -lt "$deadline" ] || fail "no answer from http://127.0.0.1:$port/health within $START_SECONDS seconds"
     sleep 0.05
 done
 
-request='{"prompt": "Hello!"}'
+exports=$("$DAEMON" env --data-dir "$STATE") || fail 'agentcored env failed'
+eval "$exports"
+
+say "agentcored serves on http://127.0.0.1:$port, its state is in $STATE."
 say ''
-say "$AGENT answers on http://127.0.0.1:$port.  A first request:"
+say "Deploying build/examples/$AGENT as a container image:"
 say ''
-say "    curl http://127.0.0.1:$port/invocations -H 'Content-Type: application/json' -d '$request'"
+say "    scripts/make-image build/examples/$AGENT $STATE/images/$NAME"
+say "    build/examples/deploy_agent $NAME $NAME"
 say ''
-if ! answer=$(curl -fsS --max-time 10 "http://127.0.0.1:$port/invocations" -H 'Content-Type: application/json' \
-    -d "$request"); then
-    kill -TERM "$child"
-    die 'the first request failed'
-fi
-say "    $answer"
+arn=$(build/examples/deploy_agent "$NAME" "$NAME") || fail 'the sample agent could not be deployed'
+say "    $arn"
+say ''
+say 'A first request; it starts a session in a sandbox of its own:'
+say ''
+say "    build/examples/invoke_agent $arn 'Hello!'"
+say ''
+answer=$(build/examples/invoke_agent "$arn" 'Hello!') || fail 'the first request failed'
+printf '%s\n' "$answer" | sed 's/^/    /'
+say ''
+say 'To try next, in another terminal:'
+say ''
+say "    eval \"\$($DAEMON env --data-dir $STATE)\"     # points every AWS client here"
+say "    build/examples/invoke_agent $arn 'Who are you?'"
+say "    $DAEMON logs --data-dir $STATE ${arn##*/}     # what the agent wrote"
+say '    python3 -c '"'"'import boto3; print(boto3.client("bedrock-agentcore-control").list_agent_runtimes())'"'"
 say ''
 say 'It goes on serving; Ctrl-C stops it.'
 
 status=0
 wait "$child" || status=$?
-child=''
-say "The agent has ended with status $status."
 exit "$status"

@@ -52,6 +52,7 @@ zlib1g-dev WebSocket compression
 libyyjson-dev JSON
 libpcre2-dev patterns of the API table
 libyaml-dev configuration file of agentcored
+libarchive-dev layers of container images (agentcored)
 libcurl4-openssl-dev HTTP client
 libsqlite3-dev embedded store of agentcored
 libpq-dev shared store of agentcored
@@ -67,6 +68,8 @@ libcmocka-dev unit tests
 libwslay-dev another WebSocket codec, to check ours against
 python3-websockets a WebSocket client, to check our server with
 postgresql the shared store, which the tests start by themselves
+skopeo copies container images, to unpack what others made
+umoci makes container images, to unpack what others made
 EOF
         ;;
     lint)

@@ -13,7 +13,8 @@
  *     ac_client_free(client);
  *
  * Members are named as in the AWS API, wherever they travel.  Timestamps are integers, milliseconds since 1970; blobs
- * are base64.  The answer of an operation that streams events is the list of its events, once the stream has ended.
+ * are base64.  The answer of an operation that streams events is the list of its events, once the stream has ended;
+ * ac_client_open hands them out one by one, as they come.
  *
  * Credentials, region and endpoints come from where every AWS SDK takes them: the environment, the shared files,
  * credential_process, roles, web identity, container and instance metadata.  Against agentcored: `eval "$(agentcored
@@ -73,6 +74,55 @@ AC_API ac_status ac_client_call(ac_client *client, const char *operation, yyjson
 /* The same with the input built by a format string (json.h). */
 AC_API ac_status ac_client_call_pack(ac_client *client, const char *operation, yyjson_doc **ret_output, ac_error *err,
                                      const char *format, ...);
+
+/* ---- answers that stream ---------------------------------------------------------------------------------------- */
+
+/* The events of an answer as they come: InvokeAgentRuntimeCommand, InvokeCodeInterpreter.
+ *
+ *     ac_client_stream *stream = NULL;
+ *     yyjson_doc *event = NULL;
+ *
+ *     status = ac_client_open_pack(client, "InvokeCodeInterpreter", &stream, &err, "{s:s, s:s, s:{s:s, s:s}}", ...);
+ *     while (status == AC_OK && (status = ac_client_stream_next(stream, -1, &event, &err)) == AC_OK && event) {
+ *         yyjson_val *result = yyjson_obj_get(yyjson_doc_get_root(event), "result");
+ *         ...
+ *         yyjson_doc_free(event);
+ *     }
+ *     ac_client_stream_close(stream);
+ *
+ * One thread at a time reads; any may cancel.  Close it before the client is freed. */
+typedef struct ac_client_stream ac_client_stream;
+
+/* Call an operation and return when its answer begins; input as in ac_client_call.  *ret_stream is the caller's
+ * (ac_client_stream_close); NULL after a failure.  A request that may have arrived is not sent again, unless the
+ * service itself answered that it failed.  Blocks; any thread.  Errors as ac_client_call, and AC_ERR_INVALID when the operation
+ * does not stream events. */
+AC_API ac_status ac_client_open(ac_client *client, const char *operation, yyjson_val *input,
+                                ac_client_stream **ret_stream, ac_error *err);
+
+/* The same with the input built by a format string (json.h). */
+AC_API ac_status ac_client_open_pack(ac_client *client, const char *operation, ac_client_stream **ret_stream,
+                                     ac_error *err, const char *format, ...);
+
+/* The members of the output that came before the stream, in headers and status (runtimeSessionId, statusCode, ...): an
+ * object, borrowed from the stream. */
+AC_API yyjson_val *ac_client_stream_output(const ac_client_stream *stream);
+
+/* Wait up to timeout_ms (negative: the client's read_timeout_ms; 0: do not wait) for the next event, an object of one
+ * member: {"result": {...}}, the same as in the list of ac_client_call.  *ret_event is the caller's (yyjson_doc_free);
+ * NULL with AC_OK at the end of the stream, again and again.  Events that this version does not know are passed over.
+ * Errors: AC_ERR_TIMEOUT (the stream goes on, call again), what an exception in the stream stands for (err->aws_name
+ * names it), AC_ERR_PROTOCOL (broken off in the middle of an event, or no event stream), AC_ERR_TOO_LARGE (an event
+ * over 16 MiB), AC_ERR_CLOSED (connection lost, cancelled), AC_ERR_IO, AC_ERR_NOMEM.  All but the first are final. */
+AC_API ac_status ac_client_stream_next(ac_client_stream *stream, int timeout_ms, yyjson_doc **ret_event, ac_error *err)
+    AC_MUST_USE;
+
+/* Have the stream, and whoever waits for it, fail with AC_ERR_CLOSED; the service notices.  Any thread, before
+ * close. */
+AC_API void ac_client_stream_cancel(ac_client_stream *stream);
+
+/* Cancel what has not come yet and free the stream.  NULL is allowed; no other call on it may run. */
+AC_API void ac_client_stream_close(ac_client_stream *stream);
 
 #ifdef __cplusplus
 }

@@ -21,7 +21,8 @@ static arena *reply_arena(const ac_reply *reply)
 
 void reply_init(ac_reply *reply)
 {
-    reply->body = BUF_INIT(REPLY_BODY_MAX);
+    reply->body = http_exchange_take_room(call_of_reply(reply)->x);
+    reply->body.cap = REPLY_BODY_MAX;
     reply->fields = reply->fields_inline;
     reply->field_capacity = REPLY_FIELDS_INLINE;
 }

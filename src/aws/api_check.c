@@ -79,7 +79,7 @@ static void check_blob(api_walk *walk, const api_shape *shape, yyjson_mut_val *v
 
     if (!walk->check_type)
         return;
-    if (!text || !api_base64_length(text, yyjson_mut_get_len(value), &bytes))
+    if (!text || !base64_length(BASE64_STANDARD, text, yyjson_mut_get_len(value), &bytes))
         api_walk_problem(walk, "Member must be a string in base64");
     else
         api_check_limits(walk, shape, (double)bytes, "length");

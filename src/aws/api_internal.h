@@ -3,6 +3,7 @@
 #define AWS_API_INTERNAL_H
 
 #include "aws/api.h"
+#include "base/base64.h"
 
 typedef enum api_type {
     API_STRING,
@@ -104,15 +105,6 @@ bool api_time_valid(int64_t ms);
 
 /* Seconds to milliseconds; false when not in those years. */
 bool api_time_from_seconds(double seconds, int64_t *ret_ms);
-
-/* ---- base64 (api_base64.c; RFC 4648, with padding) ---- */
-
-/* Whether text is base64, and of how many bytes. */
-bool api_base64_length(const char *text, size_t length, size_t *ret_bytes);
-
-/* Append the bytes of a text for which api_base64_length was true. */
-ac_status api_base64_decode(buf *out, const char *text, size_t length) AC_MUST_USE;
-ac_status api_base64_encode(buf *out, const void *data, size_t length) AC_MUST_USE;
 
 /* ---- patterns (api_pattern.c) ---- */
 

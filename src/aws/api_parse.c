@@ -187,7 +187,7 @@ static ac_status read_blob(const reader *r, const api_member *member)
 
     if (r->answer->keep_blob)
         return AC_OK;
-    if (api_base64_encode(&text, r->answer->body, r->answer->body_length) != AC_OK)
+    if (base64_encode(&text, BASE64_STANDARD, r->answer->body, r->answer->body_length) != AC_OK)
         return no_memory(r->err);
     return add(r, member, yyjson_mut_strncpy(r->doc, text.data ? text.data : "", text.length));
 }

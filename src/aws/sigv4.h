@@ -1,7 +1,8 @@
 /* sigv4.h - AWS Signature Version 4: sign a request, presign a URL, verify what came.  Sans-IO.
  *
- * One canonicaliser serves both sides, in the form that all services but S3 use and that botocore computes:
+ * One canonicaliser serves both sides, in the form that botocore computes:
  *   path     normalised (empty and "." segments dropped, ".." resolved), then encoded once more: %3A becomes %253A;
+ *            for the service "s3" as it is on the wire;
  *   query    pairs as they are on the wire, not decoded, sorted by name and value; "a" counts as "a=";
  *   headers  names in lower case, values trimmed with runs of blanks folded to one space, repeated ones joined by ','.
  *

@@ -77,6 +77,27 @@ ac_status sigv4_path_normalise(buf *out, const char *path, bool *ret_same)
     return AC_OK;
 }
 
+static bool wire_bytes_valid(view text)
+{
+    for (size_t i = 0; i < text.length; i++)
+        if ((unsigned char)text.text[i] <= ' ' || text.text[i] == 0x7f)
+            return false;
+    return true;
+}
+
+static ac_status write_path_as_is(buf *out, const char *path)
+{
+    view text = {path, strlen(path)};
+
+    if (text.length > SIGV4_PATH_BYTES_MAX)
+        return AC_ERR_TOO_LARGE;
+    if (text.length == 0)
+        return buf_append(out, "/", 1);
+    if (path[0] != '/' || !wire_bytes_valid(text))
+        return AC_ERR_INVALID;
+    return buf_append(out, text.text, text.length);
+}
+
 static ac_status write_path(buf *out, const char *path)
 {
     _cleanup_(buf_done) buf normal = BUF_INIT(SIGV4_PATH_BYTES_MAX + 1);
@@ -109,14 +130,6 @@ static int pair_compare(const void *left, const void *right)
     return names != 0 ? names : view_compare(a->value, b->value);
 }
 
-static bool query_bytes_valid(view query)
-{
-    for (size_t i = 0; i < query.length; i++)
-        if ((unsigned char)query.text[i] <= ' ' || query.text[i] == 0x7f)
-            return false;
-    return true;
-}
-
 static ac_status split_query(buf *pairs, view query, bool presigned)
 {
     view rest = query, part;
@@ -142,7 +155,7 @@ static ac_status write_query(buf *out, view query, bool presigned)
         return AC_OK;
     if (query.length > SIGV4_QUERY_BYTES_MAX)
         return AC_ERR_TOO_LARGE;
-    if (!query_bytes_valid(query))
+    if (!wire_bytes_valid(query))
         return AC_ERR_INVALID;
     AC_TRY(split_query(&memory, query, presigned));
 
@@ -262,7 +275,7 @@ ac_status sigv4_canonical_write(buf *out, const sigv4_parts *parts)
     AC_TRY(check_sizes(parts));
     AC_TRY(buf_append_text(out, parts->method));
     AC_TRY(buf_append(out, "\n", 1));
-    AC_TRY(write_path(out, parts->path));
+    AC_TRY(parts->path_as_is ? write_path_as_is(out, parts->path) : write_path(out, parts->path));
     AC_TRY(buf_append(out, "\n", 1));
     AC_TRY(write_query(out, parts->query, parts->presigned));
     AC_TRY(buf_append(out, "\n", 1));

@@ -68,11 +68,18 @@ typedef struct sigv4_parts {
     view host; /* what Host was signed as; text NULL: its value */
     view payload;
     bool presigned;
+    bool path_as_is; /* S3: a key may have any segments, and is encoded once */
 } sigv4_parts;
 
 /* Append the canonical request.  AC_ERR_INVALID: method or query could not be on the wire, AC_ERR_TOO_LARGE: more than
  * the limits of sigv4.h, AC_ERR_NOMEM. */
 ac_status sigv4_canonical_write(buf *out, const sigv4_parts *parts) AC_MUST_USE;
+
+/* The one service whose paths are signed as they are. */
+static inline bool sigv4_path_as_is(view service)
+{
+    return view_is(service, "s3");
+}
 
 /* Append the names of sorted headers, in lower case, each once, with ';' between. */
 ac_status sigv4_signed_names_write(buf *out, const sigv4_header *headers, size_t count) AC_MUST_USE;

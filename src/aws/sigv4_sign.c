@@ -136,6 +136,7 @@ static ac_status compute(signing *s, view query, bool presigned, char ret_hex[SI
         .header_count = s->headers.length / sizeof(sigv4_header),
         .payload = s->payload,
         .presigned = presigned,
+        .path_as_is = sigv4_path_as_is(s->scope.service),
     };
 
     ac_status status = sigv4_canonical_write(&canonical, &parts);

@@ -352,6 +352,7 @@ static sigv4_result check_signature(verification *v)
         .headers = (const sigv4_header *)(const void *)v->headers.data,
         .header_count = v->headers.length / sizeof(sigv4_header),
         .presigned = v->statement.claim.presigned,
+        .path_as_is = sigv4_path_as_is(v->scope.service),
     };
 
     sigv4_result result = choose_payload(v, &parts.payload);
@@ -368,7 +369,7 @@ static sigv4_result check_path(verification *v)
     _cleanup_(buf_done) buf normal = BUF_INIT(SIGV4_PATH_BYTES_MAX + 1);
     bool same = false;
 
-    if (v->options->path_aliases)
+    if (v->options->path_aliases || sigv4_path_as_is(v->scope.service))
         return SIGV4_OK;
     sigv4_result result = from_status(sigv4_path_normalise(&normal, v->request->path, &same));
     if (result != SIGV4_OK || same)

@@ -9,6 +9,7 @@
  *
  * Under AddressSanitizer free bytes of a block are poisoned, and so is a gap after each allocation. */
 #include "base/arena.h"
+#include "base/poison.h"
 
 #include <stdbool.h>
 #include <stdio.h>
@@ -20,23 +21,10 @@
 #define ARENA_LARGE_BYTES (ARENA_BLOCK_BYTES / 4)
 #define ARENA_ALIGN _Alignof(max_align_t)
 
-#if defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define ARENA_ASAN 1
-#endif
-#elif defined(__SANITIZE_ADDRESS__)
-#define ARENA_ASAN 1
-#endif
-
-#ifdef ARENA_ASAN
-#include <sanitizer/asan_interface.h>
+#ifdef MEMORY_IS_WATCHED
 #define ARENA_GAP_BYTES 16
-#define arena_hide(from, length) __asan_poison_memory_region(from, length)
-#define arena_show(from, length) __asan_unpoison_memory_region(from, length)
 #else
 #define ARENA_GAP_BYTES 0
-#define arena_hide(from, length) ((void)(from), (void)(length))
-#define arena_show(from, length) ((void)(from), (void)(length))
 #endif
 
 struct arena_block {
@@ -50,7 +38,7 @@ struct arena_hook {
     void *data;
 };
 
-void arena_done(arena *a)
+static void arena_run_hooks(arena *a)
 {
     while (a->hooks) {
         arena_hook *hook = a->hooks;
@@ -59,6 +47,11 @@ void arena_done(arena *a)
         a->hooks = hook->older;
         hook->fn(hook->data);
     }
+}
+
+void arena_done(arena *a)
+{
+    arena_run_hooks(a);
     while (a->blocks) {
         arena_block *block = a->blocks;
 
@@ -66,6 +59,19 @@ void arena_done(arena *a)
         free(block);
     }
     *a = ARENA_INIT;
+}
+
+void arena_reset(arena *a)
+{
+    arena_run_hooks(a);
+
+    arena_block *block = a->blocks;
+    if (!block || block->older || a->end != (char *)block + ARENA_FIRST_BLOCK_BYTES) {
+        arena_done(a);
+        return;
+    }
+    a->next = block->bytes;
+    memory_hide(a->next, (size_t)(a->end - a->next));
 }
 
 static void *arena_alloc_alone(arena *a, size_t length)
@@ -98,7 +104,7 @@ static bool arena_add_block(arena *a)
     a->blocks = block;
     a->next = block->bytes;
     a->end = (char *)block + bytes;
-    arena_hide(a->next, (size_t)(a->end - a->next));
+    memory_hide(a->next, (size_t)(a->end - a->next));
     return true;
 }
 
@@ -117,7 +123,7 @@ void *arena_alloc(arena *a, size_t length)
     }
     char *memory = a->next;
     a->next += taken;
-    arena_show(memory, length);
+    memory_show(memory, length);
     return memory;
 }
 
@@ -166,5 +172,15 @@ char *arena_vformat(arena *a, const char *format, va_list args)
     char *text = length >= 0 ? arena_alloc(a, (size_t)length + 1) : NULL;
     if (text)
         vsnprintf(text, (size_t)length + 1, format, args);
+    return text;
+}
+
+char *arena_format(arena *a, const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    char *text = arena_vformat(a, format, args);
+    va_end(args);
     return text;
 }

@@ -24,6 +24,9 @@ typedef struct arena {
 /* Run the hooks and release everything; the arena is empty and usable again.  As a cleanup: _cleanup_(arena_done). */
 void arena_done(arena *a);
 
+/* The same, but an arena that needed one small block keeps it. */
+void arena_reset(arena *a);
+
 /* length bytes, zeroed or not, aligned for any type.  NULL when memory runs out. */
 void *arena_alloc(arena *a, size_t length);
 void *arena_zalloc(arena *a, size_t length);
@@ -33,6 +36,7 @@ char *arena_copy(arena *a, const char *text, size_t length);
 
 /* Text made by a printf-style format.  NULL when memory runs out. */
 char *arena_vformat(arena *a, const char *format, va_list args) AC_PRINTF(2, 0);
+char *arena_format(arena *a, const char *format, ...) AC_PRINTF(2, 3);
 
 /* Call fn(data) when the arena is released. */
 ac_status arena_on_release(arena *a, void (*fn)(void *data), void *data) AC_MUST_USE;

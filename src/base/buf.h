@@ -63,6 +63,20 @@ static inline buf buf_move(buf *b)
     return moved;
 }
 
+/* Give the memory alone to another buf, unless it is larger than bytes_max; then it is released.  Not for secrets. */
+static inline buf buf_spare(buf *b, size_t bytes_max)
+{
+    buf spare = {.cap = b->cap};
+
+    if (b->capacity > bytes_max) {
+        buf_done(b);
+    } else {
+        spare = buf_move(b);
+        spare.length = 0;
+    }
+    return spare;
+}
+
 /* Hand the memory over (free() it); the buf is empty afterwards. */
 char *buf_take(buf *b, size_t *ret_length);
 

@@ -1,249 +1,260 @@
 /* json_write.c - values to JSON text, compact or spaced, always valid.
  *
- * yyjson writes into a scratch buffer on the stack, and from the heap only when a text outgrows it; from there the text
- * goes into the caller's buffer in one pass, which puts the spaces in where the style has them.  Nothing is checked
- * beforehand: yyjson itself refuses NaN, infinity and broken UTF-8, and only then is the value written again with
- * that tolerated and mended. */
+ * Ordinary values are written here, in one pass and straight into the caller's buffer.  What is not ordinary (strings
+ * that are not UTF-8, NaN and infinity, raw text, deep nesting) goes to json_mend.c, which writes the value once more
+ * from the start, so nothing has to be known about a value beforehand.
+ *
+ * Strings are copied sixteen bytes at a time, looking for what must be escaped on the way; all bytes seen are gathered,
+ * and only a string that is not pure ASCII is looked at again, for UTF-8. */
 #include "base/json.h"
+#include "base/json_mend.h"
+#include "base/text_scan.h"
 #include "base/utf8.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-/* yyjson sets six bytes aside for each byte of a string. */
-#define SCRATCH_BYTES 8192
+/* Nesting up to which values are written here. */
+#define WRITE_DEPTH_MAX 64
 
-/* Up to here the room that spaces could take at worst is reserved without counting them. */
-#define SPACES_UNCOUNTED_BYTES 4096
+/* The longest escape, \u00XX. */
+#define ESCAPE_BYTES_MAX 6
 
-#define LOW_BITS UINT64_C(0x0101010101010101)
-#define HIGH_BITS UINT64_C(0x8080808080808080)
+#define INTEGER_BYTES_MAX 20 /* of 64 bits, with sign */
 
-typedef struct scratch {
-    _Alignas(max_align_t) char bytes[SCRATCH_BYTES];
-} scratch;
+typedef struct writer {
+    buf *out;
+    bool spaced;
+} writer;
 
-/* yyjson's writer holds one block at a time, so the scratch buffer is either that block or free. */
-static void *scratch_malloc(void *context, size_t size)
+/* Put an escape at `to`, which has room for the longest. */
+static char *put_escape(char *to, unsigned char byte, bool lower_case)
 {
-    return size <= SCRATCH_BYTES ? ((scratch *)context)->bytes : malloc(size);
+    static const char letters[] = "btn\0fr"; /* of \b, which is 8, to \r */
+    const char *digits = lower_case ? "0123456789abcdef" : "0123456789ABCDEF";
+
+    *to++ = '\\';
+    if (byte == '"' || byte == '\\') {
+        *to++ = (char)byte;
+    } else if (byte >= '\b' && byte <= '\r' && byte != '\v') {
+        *to++ = letters[byte - '\b'];
+    } else {
+        memcpy(to, "u00", 3);
+        to[3] = digits[byte >> 4];
+        to[4] = digits[byte & 0x0F];
+        to += 5;
+    }
+    return to;
 }
 
-static void *scratch_realloc(void *context, void *block, size_t old_size, size_t size)
+static bool is_escaped(unsigned char byte)
 {
-    scratch *s = context;
-
-    if (block != s->bytes)
-        return realloc(block, size);
-    if (size <= SCRATCH_BYTES)
-        return block;
-
-    void *larger = malloc(size);
-    if (larger)
-        memcpy(larger, block, MIN(old_size, size));
-    return larger;
+    return byte < ' ' || byte == '"' || byte == '\\';
 }
 
-static void scratch_free(void *context, void *block)
+/* Copy text, of which the first `at` bytes are done, up to the first byte that is escaped or a little less far; to is
+ * where its next byte goes.  Returns how far it got. */
+static size_t copy_plain(char *to, const char *text, size_t at, size_t length, text_chunk *seen)
 {
-    if (block != ((scratch *)context)->bytes)
-        free(block);
+    char *begin = to - at; /* were nothing escaped; only used where that is so */
+
+    for (; length - at >= TEXT_CHUNK; at += TEXT_CHUNK) {
+        text_chunk chunk = text_load(text + at);
+
+        if (text_any_high(text_to_escape(chunk)))
+            return at;
+        *seen |= chunk;
+        text_store(begin + at, chunk);
+    }
+    /* The rest with bytes before it: when there is nothing to escape in them, they are copied already as they are. */
+    if (at < length && length >= TEXT_CHUNK) {
+        text_chunk chunk = text_load(text + length - TEXT_CHUNK);
+
+        if (text_any_high(text_to_escape(chunk)))
+            return at;
+        *seen |= chunk;
+        text_store(begin + length - TEXT_CHUNK, chunk);
+        at = length;
+    }
+    return at;
 }
 
-static inline uint64_t load64(const char *from)
+/* Copy at most a chunk byte by byte, up to the first that is escaped.  Returns how many. */
+static size_t copy_bytes(char *to, const char *from, size_t length, unsigned char *seen)
 {
-    uint64_t word;
+    size_t most = MIN(length, (size_t)TEXT_CHUNK), at = 0;
 
-    memcpy(&word, from, sizeof(word));
-    return word;
+    for (; at < most && !is_escaped((unsigned char)from[at]); at++) {
+        *seen |= (unsigned char)from[at];
+        to[at] = from[at];
+    }
+    return at;
 }
 
-/* Not zero when one of the eight bytes is this one; may only err towards "yes" above a byte that is. */
-static inline uint64_t has_byte(uint64_t word, unsigned char byte)
+/* Append an escaped byte, and make sure that the rest of the string and its quote still fit. */
+static bool append_escape(buf *out, unsigned char byte, size_t rest, bool lower_case)
 {
-    uint64_t difference = word ^ (LOW_BITS * byte);
+    char escape[ESCAPE_BYTES_MAX];
+    size_t length = (size_t)(put_escape(escape, byte, lower_case) - escape);
 
-    return (difference - LOW_BITS) & ~difference & HIGH_BITS;
+    return buf_append(out, escape, length) == AC_OK && buf_reserve(out, rest + 1) == AC_OK;
 }
 
-/* Copy the four digits of \uXXXX, in lower case as Python has them; to may be NULL. */
-static const char *copy_hex(char *to, const char *from)
+/* Append with quotes.  Nothing is appended when that fails: no room, or not UTF-8. */
+static bool append_string(buf *out, const char *text, size_t length, bool lower_case)
 {
-    for (int i = 0; to && i < 4; i++)
-        to[i] = from[i] >= 'A' && from[i] <= 'F' ? (char)(from[i] | 0x20) : from[i];
-    return from + 4;
-}
+    text_chunk seen = {0};
+    unsigned char seen_byte = 0;
+    size_t before = out->length;
+    size_t at = 0;
 
-/* Copy a string up to and with its closing quote; to may be NULL to only find the end.  Returns the end in from. */
-static const char *copy_string(char **to, const char *from, const char *end)
-{
-    const char *start = from;
-    char *out = *to;
+    if (length > SIZE_MAX - 2 || buf_reserve(out, length + 2) != AC_OK)
+        return false;
+    out->data[out->length++] = '"';
+    while (at < length) {
+        size_t from = at;
 
-    while (from < end) {
-        if (end - from >= 8) {
-            uint64_t word = load64(from);
-
-            if (!(has_byte(word, '"') | has_byte(word, '\\'))) {
-                if (out)
-                    memcpy(out + (from - start), &word, sizeof(word));
-                from += 8;
-                continue;
-            }
-        }
-        char byte = *from;
-        if (out)
-            out[from - start] = byte;
-        from++;
-        if (byte == '"')
-            break;
-        if (byte == '\\' && from < end) {
-            if (out)
-                out[from - start] = *from;
-            from++;
-            if (from[-1] == 'u' && end - from >= 4)
-                from = copy_hex(out ? out + (from - start) : NULL, from);
+        at = copy_plain(out->data + out->length, text, at, length, &seen);
+        at += copy_bytes(out->data + out->length + (at - from), text + at, length - at, &seen_byte);
+        out->length += at - from;
+        if (at < length && is_escaped((unsigned char)text[at])) {
+            if (!append_escape(out, (unsigned char)text[at], length - at - 1, lower_case))
+                break;
+            at++;
         }
     }
-    if (out)
-        *to = out + (from - start);
-    return from;
-}
-
-/* Copy compact JSON with a space after each ',' and ':' outside of strings; with to NULL only count the spaces. */
-static size_t copy_spaced(char *to, const char *from, size_t length)
-{
-    const char *end = from + length;
-    size_t spaces = 0;
-
-    while (from < end) {
-        char byte = *from++;
-
-        if (to)
-            *to++ = byte;
-        if (byte == '"') {
-            from = copy_string(&to, from, end);
-        } else if (byte == ',' || byte == ':') {
-            spaces++;
-            if (to)
-                *to++ = ' ';
-        }
+    if (at == length && (!(text_any_high(seen) || seen_byte >= 0x80) || utf8_valid(text, length))) {
+        out->data[out->length++] = '"';
+        return true;
     }
-    return spaces;
+    out->length = before;
+    return false;
 }
 
-static ac_status append_spaced(buf *out, const char *text, size_t length)
+static bool write_integer(buf *out, yyjson_mut_val *value)
 {
-    if (length > SPACES_UNCOUNTED_BYTES || buf_reserve(out, length * 2) != AC_OK)
-        AC_TRY(buf_reserve(out, length + copy_spaced(NULL, text, length)));
+    bool negative = yyjson_mut_is_sint(value) && yyjson_mut_get_sint(value) < 0;
+    uint64_t left = yyjson_mut_get_uint(value);
+    char text[INTEGER_BYTES_MAX];
+    char *at = text + sizeof(text);
 
-    out->length += length + copy_spaced(out->data + out->length, text, length);
-    return AC_OK;
+    if (negative)
+        left = 0 - left;
+    do {
+        *--at = (char)('0' + left % 10);
+        left /= 10;
+    } while (left > 0);
+    if (negative)
+        *--at = '-';
+    return buf_append(out, at, (size_t)(text + sizeof(text) - at)) == AC_OK;
 }
 
-static ac_status append_styled(buf *out, const char *text, size_t length, json_style style)
+/* The shortest digits that read back as the same number are yyjson's art. */
+static bool write_real(buf *out, yyjson_mut_val *value)
 {
-    return style == JSON_SPACED ? append_spaced(out, text, length) : buf_append(out, text, length);
+    size_t length;
+    char *text = yyjson_mut_val_write(value, YYJSON_WRITE_NOFLAG, &length);
+    bool written = text && buf_append(out, text, length) == AC_OK;
+
+    free(text);
+    return written;
 }
 
-/* Bytes that are not UTF-8 appear only inside strings, so they may be replaced before or after spacing alike. */
-static ac_status append_clean(buf *out, const char *text, size_t length, json_style style)
+static bool write_mark(const writer *w, char mark)
 {
-    _cleanup_(buf_done) buf clean = BUF_INIT(SIZE_MAX);
+    char text[2] = {mark, ' '};
 
-    AC_TRY(utf8_append_clean(&clean, text, length));
-    return append_styled(out, clean.data, clean.length, style);
+    return buf_append(w->out, text, w->spaced ? 2 : 1) == AC_OK;
 }
 
-/* Write with what yyjson must tolerate added one by one, so that repairs says exactly what there was. */
-static char *write_value(const yyjson_mut_val *value, const yyjson_alc *alc, size_t *ret_length, json_repairs *repairs,
-                         ac_status *ret_status)
+static bool write_any(const writer *w, yyjson_mut_val *value, unsigned depth);
+
+static bool write_object(const writer *w, yyjson_mut_val *object, unsigned depth)
 {
-    yyjson_write_flag flags = YYJSON_WRITE_NOFLAG;
-    yyjson_write_err failure = {0};
+    yyjson_mut_obj_iter members;
+    yyjson_mut_val *key;
+    bool first = true;
 
-    for (;;) {
-        char *text = yyjson_mut_val_write_opts(value, flags, alc, ret_length, &failure);
+    yyjson_mut_obj_iter_init(object, &members);
+    while ((key = yyjson_mut_obj_iter_next(&members)) != NULL) {
+        if (!first && !write_mark(w, ','))
+            return false;
+        if (!yyjson_mut_is_str(key) || !write_any(w, key, depth) || !write_mark(w, ':') ||
+            !write_any(w, key->next, depth))
+            return false;
+        first = false;
+    }
+    return true;
+}
 
-        if (text)
-            return text;
-        if (failure.code == YYJSON_WRITE_ERROR_NAN_OR_INF && !repairs->not_a_number) {
-            repairs->not_a_number = true;
-            flags |= YYJSON_WRITE_INF_AND_NAN_AS_NULL;
-        } else if (failure.code == YYJSON_WRITE_ERROR_INVALID_STRING && !repairs->not_utf8) {
-            repairs->not_utf8 = true;
-            flags |= YYJSON_WRITE_ALLOW_INVALID_UNICODE;
-        } else {
-            bool memory = failure.code == YYJSON_WRITE_ERROR_MEMORY_ALLOCATION;
-            *ret_status = memory ? AC_ERR_NOMEM : AC_ERR_INVALID;
-            return NULL;
-        }
+static bool write_array(const writer *w, yyjson_mut_val *array, unsigned depth)
+{
+    yyjson_mut_arr_iter members;
+    yyjson_mut_val *member;
+    bool first = true;
+
+    yyjson_mut_arr_iter_init(array, &members);
+    while ((member = yyjson_mut_arr_iter_next(&members)) != NULL) {
+        if ((!first && !write_mark(w, ',')) || !write_any(w, member, depth))
+            return false;
+        first = false;
+    }
+    return true;
+}
+
+static bool write_container(const writer *w, yyjson_mut_val *value, unsigned depth)
+{
+    bool object = yyjson_mut_is_obj(value);
+
+    return depth < WRITE_DEPTH_MAX && buf_append(w->out, object ? "{" : "[", 1) == AC_OK &&
+           (object ? write_object(w, value, depth + 1) : write_array(w, value, depth + 1)) &&
+           buf_append(w->out, object ? "}" : "]", 1) == AC_OK;
+}
+
+/* False: no room, or a value that is not for here; part of it may have been appended. */
+static bool write_any(const writer *w, yyjson_mut_val *value, unsigned depth)
+{
+    switch (yyjson_mut_get_type(value)) {
+    case YYJSON_TYPE_STR:
+        return append_string(w->out, yyjson_mut_get_str(value), yyjson_mut_get_len(value), w->spaced);
+    case YYJSON_TYPE_OBJ:
+    case YYJSON_TYPE_ARR:
+        return write_container(w, value, depth);
+    case YYJSON_TYPE_NUM:
+        return yyjson_mut_is_real(value) ? write_real(w->out, value) : write_integer(w->out, value);
+    case YYJSON_TYPE_BOOL:
+        return buf_append_text(w->out, yyjson_mut_get_bool(value) ? "true" : "false") == AC_OK;
+    case YYJSON_TYPE_NULL:
+        return buf_append(w->out, "null", 4) == AC_OK;
+    default:
+        return false;
     }
 }
 
 ac_status json_write(buf *out, const yyjson_mut_val *value, json_style style, json_repairs *ret_repairs)
 {
+    const writer w = {.out = out, .spaced = style == JSON_SPACED};
     json_repairs repairs = {0};
-    scratch room; /* not initialised: 8 KiB to clear would cost more than most texts to write */
-    yyjson_alc alc = {scratch_malloc, scratch_realloc, scratch_free, &room};
-    size_t length = 0;
+    size_t before = out->length;
     ac_status status = AC_OK;
 
-    if (ret_repairs)
-        *ret_repairs = repairs;
-    if (!value)
-        return buf_append(out, "null", 4);
-
-    char *text = write_value(value, &alc, &length, &repairs, &status);
-    if (!text)
-        return status;
-    status = repairs.not_utf8 ? append_clean(out, text, length, style) : append_styled(out, text, length, style);
-    scratch_free(&room, text);
+    if (!value) {
+        status = buf_append(out, "null", 4);
+    } else if (!write_any(&w, (yyjson_mut_val *)(uintptr_t)value, 0)) { /* which yyjson's getters only read */
+        out->length = before;
+        status = json_write_mended(out, value, style, &repairs);
+    }
     if (ret_repairs)
         *ret_repairs = repairs;
     return status;
 }
 
-/* Whether text can stand between quotes as it is: printable ASCII without quote and backslash. */
-static bool is_plain(const char *text, size_t length)
-{
-    size_t at = 0;
-
-    for (; length - at >= 8; at += 8) {
-        uint64_t word = load64(text + at);
-        uint64_t special = has_byte(word, '"') | has_byte(word, '\\');
-
-        /* Below a space, borrowing from the high bit; bytes with the high bit set are not plain anyway. */
-        special |= (word - LOW_BITS * ' ') & HIGH_BITS;
-        if ((special | word) & HIGH_BITS)
-            return false;
-    }
-    for (; at < length; at++) {
-        unsigned char byte = (unsigned char)text[at];
-
-        if (byte < ' ' || byte >= 0x80 || byte == '"' || byte == '\\')
-            return false;
-    }
-    return true;
-}
-
 ac_status json_write_string(buf *out, const char *text, size_t length)
 {
-    if (!is_plain(text, length)) {
-        yyjson_mut_val value = {0};
+    yyjson_mut_val value = {0};
 
-        yyjson_mut_set_strn(&value, text, length);
-        return json_write(out, &value, JSON_COMPACT, NULL);
-    }
-
-    if (length > SIZE_MAX - 2)
-        return AC_ERR_TOO_LARGE;
-    AC_TRY(buf_reserve(out, length + 2));
-    char *at = out->data + out->length;
-    *at++ = '"';
-    if (length > 0)
-        memcpy(at, text, length);
-    at[length] = '"';
-    out->length += length + 2;
-    return AC_OK;
+    if (append_string(out, text, length, false))
+        return AC_OK;
+    yyjson_mut_set_strn(&value, text, length);
+    return json_write_mended(out, &value, JSON_COMPACT, &(json_repairs){0});
 }

@@ -4,6 +4,7 @@
  * others are always 80..BF.  The narrowed ranges are what keeps overlong forms (E0, F0), surrogates (ED) and code
  * points above U+10FFFF (F4) out, and they make the streaming form fail at the earliest byte possible. */
 #include "base/utf8.h"
+#include "base/text_scan.h"
 
 #include <string.h>
 
@@ -55,10 +56,13 @@ static inline const unsigned char *skip_ascii(const unsigned char *at, const uns
 {
     const uint64_t high = UINT64_C(0x8080808080808080);
 
-    while (end - at >= 32) {
-        if ((load64(at) | load64(at + 8) | load64(at + 16) | load64(at + 24)) & high)
+    while (end - at >= 4 * TEXT_CHUNK) {
+        const char *text = (const char *)at;
+
+        if (text_any_high(text_load(text) | text_load(text + TEXT_CHUNK) | text_load(text + 2 * (size_t)TEXT_CHUNK) |
+                          text_load(text + 3 * (size_t)TEXT_CHUNK)))
             break;
-        at += 32;
+        at += 4 * (size_t)TEXT_CHUNK;
     }
     while (end - at >= 8) {
         if (load64(at) & high)

@@ -55,9 +55,19 @@ static void pool_fill(unsigned generation)
     pool.generation = generation;
 }
 
-void uuid_v4(char ret_text[UUID_SIZE])
+static char *put_hex(char *to, const unsigned char *bytes, size_t count)
 {
     static const char digits[] = "0123456789abcdef";
+
+    for (size_t i = 0; i < count; i++) {
+        *to++ = digits[bytes[i] >> 4];
+        *to++ = digits[bytes[i] & 0x0F];
+    }
+    return to;
+}
+
+void uuid_v4(char ret_text[UUID_SIZE])
+{
     unsigned char id[UUID_BYTES];
 
     pthread_once(&fork_handler_once, watch_forks);
@@ -71,12 +81,14 @@ void uuid_v4(char ret_text[UUID_SIZE])
     id[6] = (unsigned char)((id[6] & 0x0F) | 0x40);
     id[8] = (unsigned char)((id[8] & 0x3F) | 0x80);
 
-    char *at = ret_text;
-    for (size_t i = 0; i < UUID_BYTES; i++) {
-        if (i == 4 || i == 6 || i == 8 || i == 10)
-            *at++ = '-';
-        *at++ = digits[id[i] >> 4];
-        *at++ = digits[id[i] & 0x0F];
-    }
+    char *at = put_hex(ret_text, id, 4);
+    *at++ = '-';
+    at = put_hex(at, id + 4, 2);
+    *at++ = '-';
+    at = put_hex(at, id + 6, 2);
+    *at++ = '-';
+    at = put_hex(at, id + 8, 2);
+    *at++ = '-';
+    at = put_hex(at, id + 10, 6);
     *at = '\0';
 }

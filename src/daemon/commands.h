@@ -13,7 +13,10 @@ typedef struct invocation {
     bool json;
     bool unset;             /* env */
     bool secret_stdin;      /* keys add */
+    bool follow;            /* logs */
     const char *access_key; /* env, keys add; NULL: not given */
+    const char *tail;       /* logs; NULL: not given */
+    const char *session;    /* logs; NULL: of all */
     char *const *arguments; /* what is not an option, behind the verb */
     int argument_count;
 } invocation;
@@ -29,5 +32,6 @@ int command_serve(invocation *in);
 int command_env(invocation *in);
 int command_check(invocation *in);
 int command_keys(invocation *in);
+int command_logs(invocation *in);
 
 #endif

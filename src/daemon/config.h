@@ -36,7 +36,7 @@ typedef enum config_type {
 typedef enum config_source { CONFIG_FROM_DEFAULT, CONFIG_FROM_FILE, CONFIG_FROM_ENV, CONFIG_FROM_FLAG } config_source;
 
 /* Which commands take an option as a flag. */
-enum { CONFIG_SERVE = 1, CONFIG_ENV = 2, CONFIG_CHECK = 4, CONFIG_KEYS = 8, CONFIG_ALL = 15 };
+enum { CONFIG_SERVE = 1, CONFIG_ENV = 2, CONFIG_CHECK = 4, CONFIG_KEYS = 8, CONFIG_LOGS = 16, CONFIG_ALL = 31 };
 
 typedef struct config_option {
     const char *group; /* heading in the help */
@@ -76,6 +76,16 @@ typedef struct config {
     int64_t connections_max;
     int64_t body_bytes_max;
     int64_t store_connections;
+    int64_t sessions_max;
+    int64_t session_memory_bytes;
+    int64_t session_disk_bytes;
+    int64_t session_cpu_percent;
+    int64_t session_processes;
+    int64_t session_start_ms;
+    int64_t session_warm;
+    char *peer_url;
+    bool s3;
+    char *s3_url;
 
     unsigned char source[CONFIG_OPTIONS_MAX]; /* config_source of each option, by its place in the table */
     char host[CONFIG_HOST_SIZE];              /* of listen: a numeric address */

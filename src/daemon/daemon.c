@@ -1,7 +1,9 @@
 /* daemon.c - the life of the service: open everything, serve, drain, close in the opposite order.
  *
- * The store comes first: it locks the data directory, so that nothing of it is touched while another daemon has it.
- * Sockets are opened after all that may fail, and whoever sees the endpoint file or the line on standard output can
+ * The spawner of sandboxes is forked first, while there is one thread.  Then the store: it locks the data directory, so
+ * that nothing of it is touched while another daemon has it.
+ * The port is bound early, since other daemons are told its number, and served when all is open: whoever sees the
+ * endpoint file or the line on standard output can
  * connect at once.
  *
  * At the end requests are drained by the front, then threads and jobs are waited for.  Where one is stuck past its time
@@ -25,9 +27,11 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #define WORKERS_STOP_MS 5000
 #define JOBS_STOP_MS 5000
+#define SANDBOXES_SPARE 64 /* beside sessions_max: warm ones, and those that are ending */
 
 ac_status agentcored_add_job(agentcored *d, const job_handler *handler, ac_error *err)
 {
@@ -79,6 +83,39 @@ static ac_status open_state(agentcored *d, ac_error *err)
     return d->workers && d->jwt ? AC_OK : ac_error_set(err, AC_ERR_NOMEM, "out of memory");
 }
 
+/* A connection from inside a sandbox is one of ours, however it came. */
+static void on_connection(int fd, const session_key *key, void *user)
+{
+    const agentcored *d = user;
+
+    (void)key;
+    front_adopt(d->front, fd);
+}
+
+static ac_status open_sessions(agentcored *d, ac_error *err)
+{
+    const config *c = d->config;
+    const artifacts_options deployed = {
+        .data_dir = c->data_dir,
+        .s3 = c->s3,
+        .s3_url = c->s3_url,
+        .s3_region = c->region,
+        .readable_by_all = geteuid() == 0,
+    };
+    const sessions_options options = {
+        .sandboxes = d->sandboxes,
+        .store = d->store,
+        .data_dir = c->data_dir,
+        .peer_url = store_is_shared(d->store) ? (c->peer_url ? c->peer_url : d->url) : NULL,
+        .sessions_max = (unsigned)c->sessions_max,
+        .on_connection = on_connection,
+        .user = d,
+    };
+
+    AC_TRY(artifacts_open(&deployed, &d->artifacts, err));
+    return sessions_open(&options, &d->sessions, err);
+}
+
 static ac_status open_tls(agentcored *d, ac_error *err)
 {
     const config *c = d->config;
@@ -118,6 +155,7 @@ static ac_status open_front(agentcored *d, ac_error *err)
                 .wrap_user = d->tls,
             },
         .keys = d->keys,
+        .store = d->store,
         .jwt = d->jwt,
         .workers = d->workers,
         .region = c->region,
@@ -136,7 +174,11 @@ static ac_status start_jobs(agentcored *d, ac_error *err)
 
     AC_TRY(agentcored_add_job(d, &sweeper, err));
     return job_runner_start(d->store,
-                            &(job_runner_options){.handlers = d->job_handlers, .handler_count = d->job_handler_count},
+                            &(job_runner_options){
+                                .handlers = d->job_handlers,
+                                .handler_count = d->job_handler_count,
+                                .alone = !store_is_shared(d->store),
+                            },
                             &d->jobs, err);
 }
 
@@ -148,14 +190,20 @@ static void warn_of_open_port(const config *c)
         ac_log_warning("Listening on %s without TLS: whoever is on the way can read what is sent", c->host);
 }
 
+/* The spawner first: it is forked from this process, which has one thread until the store is opened. */
 static ac_status open_all(agentcored *d, ac_error *err)
 {
+    const config *c = d->config;
+
+    AC_TRY(sandboxes_open(&(sandboxes_options){.sandboxes_max = (unsigned)c->sessions_max + SANDBOXES_SPARE},
+                          &d->sandboxes, err));
     AC_TRY(open_state(d, err));
     AC_TRY(open_tls(d, err));
     AC_TRY(open_front(d, err));
-    AC_TRY(rooms_register(d, err));
     AC_TRY(front_listen(d->front, err));
-    AC_TRY(endpoint_url(d->config, front_port(d->front), d->url, sizeof d->url, err));
+    AC_TRY(endpoint_url(c, front_port(d->front), d->url, sizeof d->url, err));
+    AC_TRY(open_sessions(d, err));
+    AC_TRY(rooms_register(d, err));
     return start_jobs(d, err);
 }
 
@@ -212,7 +260,11 @@ static void close_all(agentcored *d)
 {
     if (!stop_threads(d))
         return;
+    if (d->sessions)
+        sessions_close(d->sessions);
     rooms_stop(d);
+    if (d->artifacts)
+        artifacts_close(d->artifacts);
     front_free(d->front);
     jwt_verifier_free(d->jwt);
     if (d->workers)
@@ -222,6 +274,8 @@ static void close_all(agentcored *d)
     free(d->ca_file);
     if (d->store)
         store_close(d->store);
+    if (d->sandboxes)
+        sandboxes_close(d->sandboxes);
     free(d);
 }
 

@@ -11,8 +11,10 @@
 #ifndef DAEMON_DAEMON_H
 #define DAEMON_DAEMON_H
 
+#include "daemon/artifacts/artifacts.h"
 #include "daemon/config.h"
 #include "daemon/front/front.h"
+#include "daemon/sessions/sessions.h"
 #include "daemon/store/job_runner.h"
 #include "daemon/store/store.h"
 
@@ -28,6 +30,9 @@ typedef struct agentcored {
     workers *workers;
     jwt_verifier *jwt;
     front *front;
+    sandboxes *sandboxes;
+    sessions *sessions;
+    artifacts *artifacts;
     struct http_tls *tls;      /* NULL: plain HTTP */
     char *ca_file;             /* the local CA's root; NULL: there is none */
     char url[DAEMON_URL_SIZE]; /* for clients on this machine; set when the port is open */

@@ -13,7 +13,17 @@
 #include <unistd.h>
 
 /* Options beside those of the configuration. */
-enum { FLAG_HELP = 1000, FLAG_VERSION, FLAG_JSON, FLAG_UNSET, FLAG_ACCESS_KEY, FLAG_SECRET_STDIN };
+enum {
+    FLAG_HELP = 1000,
+    FLAG_VERSION,
+    FLAG_JSON,
+    FLAG_UNSET,
+    FLAG_ACCESS_KEY,
+    FLAG_SECRET_STDIN,
+    FLAG_FOLLOW,
+    FLAG_TAIL,
+    FLAG_SESSION
+};
 
 typedef struct own_flag {
     const char *name;
@@ -28,6 +38,9 @@ static const own_flag own_flags[] = {
     {"unset", FLAG_UNSET, CONFIG_ENV, NULL, "write what takes the variables away again"},
     {"access-key", FLAG_ACCESS_KEY, CONFIG_ENV | CONFIG_KEYS, "ID", "this key, not the first; with add: its id"},
     {"secret-stdin", FLAG_SECRET_STDIN, CONFIG_KEYS, NULL, "add: the secret is a line on standard input"},
+    {"follow", FLAG_FOLLOW, CONFIG_LOGS, NULL, "go on with what is written later"},
+    {"tail", FLAG_TAIL, CONFIG_LOGS, "N", "the last N lines; 0: all that are kept (default: 100)"},
+    {"session", FLAG_SESSION, CONFIG_LOGS, "ID", "lines of this session alone"},
     {"help", FLAG_HELP, CONFIG_ALL, NULL, "what a command takes"},
     {"version", FLAG_VERSION, CONFIG_ALL, NULL, "which version this is"},
 };
@@ -48,6 +61,8 @@ static const command commands[] = {
      command_check},
     {"keys", "agentcored keys [list|add|remove ID] [options]", "show, make and take away access keys", CONFIG_KEYS,
      command_keys},
+    {"logs", "agentcored logs [RUNTIME [ENDPOINT]] [options]",
+     "show what agents wrote; without RUNTIME: which logs there are", CONFIG_LOGS, command_logs},
 };
 
 void complain(const char *format, ...)
@@ -114,7 +129,7 @@ typedef struct line {
     config_given given[CONFIG_GIVEN_MAX];
     size_t given_count;
     unsigned own; /* bits of own_flags that were given */
-    const char *access_key;
+    const char *access_key, *tail, *session;
 } line;
 
 static void build_options(struct option options[CONFIG_OPTIONS_MAX + ARRAY_SIZE(own_flags) + 1])
@@ -151,7 +166,7 @@ static bool read_line(int argc, char **argv, line *l)
     for (;;) {
         int before = optind;
 
-        at = getopt_long(argc, argv, ":h", options, NULL);
+        at = getopt_long(argc, argv, ":hf", options, NULL);
         if (at < 0)
             return true;
         if (at == '?' || at == ':') {
@@ -163,8 +178,14 @@ static bool read_line(int argc, char **argv, line *l)
         }
         if (at == 'h')
             at = FLAG_HELP;
+        if (at == 'f')
+            at = FLAG_FOLLOW;
         if (at == FLAG_ACCESS_KEY)
             l->access_key = optarg;
+        if (at == FLAG_TAIL)
+            l->tail = optarg;
+        if (at == FLAG_SESSION)
+            l->session = optarg;
         if (at >= FLAG_HELP) {
             l->own |= 1U << (at - FLAG_HELP);
         } else if (l->given_count < CONFIG_GIVEN_MAX) {
@@ -205,14 +226,17 @@ static int run(const command *c, const line *l, char *const *arguments, int argu
         .json = was_given(l, FLAG_JSON),
         .unset = was_given(l, FLAG_UNSET),
         .secret_stdin = was_given(l, FLAG_SECRET_STDIN),
+        .follow = was_given(l, FLAG_FOLLOW),
         .access_key = l->access_key,
+        .tail = l->tail,
+        .session = l->session,
         .arguments = arguments,
         .argument_count = argument_count,
     };
     ac_error err = {.status = AC_OK};
     int code = EXIT_USAGE;
 
-    if (argument_count > 0 && c->id != CONFIG_KEYS)
+    if (argument_count > 0 && c->id != CONFIG_KEYS && c->id != CONFIG_LOGS)
         complain("%s is one argument too many", arguments[0]);
     else if (config_load(environ, l->given, l->given_count, &in.config, &err) != AC_OK)
         complain("%s", err.message);

@@ -2,12 +2,14 @@
 #include "daemon/daemon.h"
 #include "daemon/identity/room.h"
 #include "daemon/resources/room.h"
+#include "daemon/runtime/room.h"
 #include "daemon/tools/room.h"
 
 static const daemon_room *const rooms[] = {
     &resources_room,
     &identity_room,
     &tools_room,
+    &runtime_room_row,
     NULL,
 };
 

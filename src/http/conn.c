@@ -45,6 +45,8 @@ static void close_now(http_conn *c, bool timed_out)
     if (c->phase == CONN_CLOSING)
         return;
     c->phase = CONN_CLOSING;
+    /* Its place is free from here on: the peer may see the end, and come back, before the handle is gone. */
+    atomic_fetch_sub_explicit(&c->home->server->connections, 1, memory_order_relaxed);
     deadline_disarm(&c->home->loop, &c->read_due);
     deadline_disarm(&c->home->loop, &c->write_due);
     drop_exchange(c, timed_out);
@@ -69,7 +71,6 @@ static void on_gone(void *owner)
         c->next->previous = c->previous;
     if (--home->conn_count == 0)
         http_home_hold(home);
-    atomic_fetch_sub_explicit(&home->server->connections, 1, memory_order_relaxed);
     if (c->flight) {
         buf_done(&c->flight->head);
         buf_done(&c->flight->body);
@@ -106,12 +107,12 @@ void http_conn_refuse(http_conn *c, int status, const char *what)
     deadline_disarm(&c->home->loop, &c->read_due);
     if (buf_append_text(&body, http_reason(status)) != AC_OK ||
         http_head_write(&head, &response, HTTP_FRAMING_LENGTH, body.length, 1, false) != AC_OK) {
-        buf_done(&head);
-        buf_done(&body);
         close_now(c, false);
-        return;
+    } else {
+        http_conn_send(c, &head, &body, HTTP_FRAMING_LENGTH, true);
     }
-    http_conn_send(c, &head, &body, HTTP_FRAMING_LENGTH, true);
+    buf_done(&head);
+    buf_done(&body);
 }
 
 /* ---- input ---- */
@@ -193,6 +194,13 @@ static void stash(http_conn *c, const char *data, size_t length)
         http_conn_set_reading(c, false);
 }
 
+/* The next request is here already: do not hold the answer to this one. */
+static void finish_answer(http_conn *c)
+{
+    http_loop_release(&c->home->loop);
+    http_loop_run_posted(&c->home->loop);
+}
+
 /* Bytes from the wire or from the stash, in order, as far as they can be used now. */
 static size_t consume(http_conn *c, char *data, size_t length)
 {
@@ -206,11 +214,14 @@ static size_t consume(http_conn *c, char *data, size_t length)
         case CONN_READING:
             step = parse(c, data + used, length - used);
             /* A handler on the loop may have answered already: run what it posted before looking again. */
-            if (c->phase == CONN_HANDLING)
-                http_loop_run_posted(&c->home->loop);
+            if (c->phase == CONN_HANDLING && used + step < length)
+                finish_answer(c);
             break;
         case CONN_WEBSOCKET:
             step = http_ws_input(c, data + used, length - used);
+            break;
+        case CONN_TUNNEL:
+            step = http_tunnel_input(c, data + used, length - used);
             break;
         case CONN_HANDLING:
             break;
@@ -231,6 +242,8 @@ static void on_input(void *owner, char *data, size_t length)
     size_t used;
 
     http_loop_enter(&c->home->loop);
+    if (c->phase == CONN_HANDLING)
+        finish_answer(c);
     c->in_input = true;
     if (c->stash.length) {
         stash(c, data, length);
@@ -264,7 +277,7 @@ void http_conn_resume(http_conn *c)
         }
     }
     c->in_input = false;
-    if (c->stash.length < HTTP_STASH_PAUSE && c->phase != CONN_WEBSOCKET)
+    if (c->stash.length < HTTP_STASH_PAUSE && c->phase != CONN_WEBSOCKET && c->phase != CONN_TUNNEL)
         read_on(c);
     if (c->peer_eof && (c->phase == CONN_IDLE || c->phase == CONN_READING))
         close_now(c, false); /* the rest of the request will never come */
@@ -280,6 +293,9 @@ static void on_eof(void *owner)
     switch (c->phase) {
     case CONN_HANDLING:
         deadline_arm(&c->home->loop, &c->home->probe_due, &c->read_due);
+        break;
+    case CONN_TUNNEL:
+        http_tunnel_eof(c);
         break;
     case CONN_REFUSING:
         break; /* the answer is still being written */
@@ -326,7 +342,11 @@ void http_conn_drain(http_conn *c)
 
 static void on_broken(void *owner)
 {
-    http_conn_abort(owner);
+    http_conn *c = owner;
+
+    http_loop_enter(&c->home->loop);
+    http_conn_abort(c);
+    http_loop_leave(&c->home->loop);
 }
 
 static void on_written(void *owner, int status)

@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "base/json.h"
+#include "base/poison.h"
 
 #include <malloc.h>
 #include <stdlib.h>
@@ -16,35 +17,45 @@
 #include <strings.h>
 
 #define STREAM_FIRST_BYTES 1024 /* allocated for a stream's first event */
+#define ANSWER_HOLD_NS 50000    /* an answer made within this time may wait for the end of the loop's turn */
 #define TRIM_BYTES ((size_t)1 << 20)
 #define TRIM_PAUSE_MS 500
-#define BODY_COPY_MAX 4096 /* a body up to here goes behind the head: one buffer is cheaper to send than two */
 
-static void flush_task(loop_task *task)
+static void flush_task(loop_task *task);
+
+/* What a spare exchange hides from whoever still has it: what is looked at first, and nothing that refers to memory,
+ * which a leak checker would no longer find. */
+#define SPARE_HIDDEN_BYTES offsetof(http_exchange, arena)
+
+/* ---- life ---- */
+
+/* What outlives one request and serves the next: memory, emptied. */
+static http_exchange *take_spare(http_home *home)
 {
-    http_exchange *x = CONTAINER_OF(task, http_exchange, flush_task);
+    if (home->spare_count > 0) {
+        http_exchange *x = home->spares[--home->spare_count];
+        memory_show(x, SPARE_HIDDEN_BYTES);
+        return x;
+    }
 
-    pthread_mutex_lock(&x->lock);
-    x->scheduled = false;
-    pthread_mutex_unlock(&x->lock);
-    http_exchange_flush(x);
-    http_exchange_unref(x);
+    http_exchange *x = malloc(sizeof *x); /* not calloc, which passes by glibc's per-thread cache */
+    if (x)
+        memset(x, 0, sizeof *x);
+    return x;
 }
 
 http_exchange *http_exchange_new(http_conn *c)
 {
-    http_exchange *x = malloc(sizeof *x); /* not calloc, which passes by glibc's per-thread cache */
+    http_exchange *x = take_spare(c->home);
 
     if (!x)
         return NULL;
-    memset(x, 0, sizeof *x);
     atomic_init(&x->refs, 1);
     x->server = c->home->server;
     x->loop = &c->home->loop;
     x->conn = c;
     x->flush_task.run = flush_task;
-    x->head = BUF_INIT(SIZE_MAX / 2);
-    x->pending = BUF_INIT(SIZE_MAX / 2);
+    x->head.cap = x->pending.cap = SIZE_MAX / 2;
     pthread_mutex_init(&x->lock, NULL);
     x->changed = (pthread_cond_t)PTHREAD_COND_INITIALIZER;
     return x;
@@ -66,23 +77,71 @@ http_exchange *http_exchange_ref(http_exchange *x)
     return x;
 }
 
+static void free_memory(http_exchange *x)
+{
+    buf_done(&x->head);
+    buf_done(&x->room);
+    http1_message_done(&x->message);
+    arena_done(&x->arena);
+    free(x);
+}
+
+/* Nobody refers to it any more: what must not live on.  Returns how large its largest piece of memory was. */
+static size_t end(http_exchange *x)
+{
+    http_ws_free(x->ws);
+    buf_done(&x->pending);
+    pthread_mutex_destroy(&x->lock);
+    pthread_cond_destroy(&x->changed);
+    return MAX(x->message.body.capacity, x->sent_max);
+}
+
 void http_exchange_unref(http_exchange *x)
 {
     size_t large;
 
     if (atomic_fetch_sub_explicit(&x->refs, 1, memory_order_acq_rel) != 1)
         return;
-    large = MAX(x->message.body.capacity, x->sent_max);
-    http_ws_free(x->ws);
-    buf_done(&x->head);
-    buf_done(&x->pending);
-    http1_message_done(&x->message);
-    pthread_mutex_destroy(&x->lock);
-    pthread_cond_destroy(&x->changed);
-    arena_done(&x->arena);
-    free(x);
+    large = end(x);
+    free_memory(x);
     if (large >= TRIM_BYTES)
         give_memory_back();
+}
+
+/* The same on the loop thread, where the next request can have the memory. */
+static void recycle(http_exchange *x)
+{
+    http_home *home = CONTAINER_OF(x->loop, http_home, loop);
+    size_t large = end(x);
+
+    if (home->spare_count < HTTP_SPARES_MAX && large <= HTTP_SPARE_BUF_MAX) {
+        buf head = buf_spare(&x->head, HTTP_SPARE_BUF_MAX), room = buf_spare(&x->room, HTTP_SPARE_BUF_MAX);
+
+        arena_reset(&x->arena);
+        http1_message_reset(&x->message, HTTP_SPARE_BUF_MAX);
+        *x = (http_exchange){.arena = x->arena, .message = x->message, .head = head, .room = room};
+        memory_hide(x, SPARE_HIDDEN_BYTES);
+        home->spares[home->spare_count++] = x;
+        return;
+    }
+    free_memory(x);
+    if (large >= TRIM_BYTES)
+        give_memory_back();
+}
+
+static void flush_task(loop_task *task)
+{
+    http_exchange *x = CONTAINER_OF(task, http_exchange, flush_task);
+
+    http_exchange_flush(x, true);
+    if (atomic_fetch_sub_explicit(&x->refs, 1, memory_order_acq_rel) == 1)
+        recycle(x);
+}
+
+void http_home_drop_spares(http_home *home)
+{
+    while (home->spare_count > 0)
+        free_memory(take_spare(home));
 }
 
 void http_exchange_detach(http_exchange *x, bool timed_out)
@@ -102,6 +161,7 @@ void http_exchange_detach(http_exchange *x, bool timed_out)
     pthread_mutex_unlock(&x->lock);
     if (x->ws)
         http_ws_detach(x);
+    http_exchange_over(x);
     if (fn) {
         fn(x, user);
         http_exchange_unref(x);
@@ -118,6 +178,11 @@ const http_request *http_exchange_request(const http_exchange *x)
 arena *http_exchange_arena(http_exchange *x)
 {
     return &x->arena;
+}
+
+buf http_exchange_take_room(http_exchange *x)
+{
+    return buf_move(&x->room);
 }
 
 bool http_exchange_closed(const http_exchange *x)
@@ -187,6 +252,22 @@ void http_exchange_schedule(http_exchange *x)
     http_loop_post(x->loop, &x->flush_task);
 }
 
+/* Answers made on the loop in one turn are cheaper written one after the other than each between two requests: the
+ * processor stays in the kernel's code, and a client that they all go to is woken once.  One that took long to make waits
+ * no longer.  (A handler that blocks the loop holds up the answers before it too, as it does everything else.) */
+static void schedule_answer(http_exchange *x)
+{
+    if (x->scheduled)
+        return;
+    if (!http_loop_here(x->loop) || !x->loop->dispatching ||
+        clock_monotonic_ns() - x->message.request.arrived_ns > ANSWER_HOLD_NS) {
+        http_exchange_schedule(x);
+        return;
+    }
+    x->scheduled = true;
+    http_loop_hold(x->loop, &http_exchange_ref(x)->flush_task);
+}
+
 static bool body_allowed(const http_exchange *x, int status)
 {
     return !x->message.request.head && status >= 200 && status != 204 && status != 304;
@@ -221,11 +302,13 @@ ac_status http_respond(http_exchange *x, const http_response *response, buf *bod
     status = begin_locked(x, response, EXCHANGE_WHOLE, framing, taken.length);
     if (status == AC_OK) {
         if (body_allowed(x, response->status) &&
-            (taken.length > BODY_COPY_MAX || buf_append(&x->head, taken.data, taken.length) != AC_OK))
+            (taken.length > HTTP_BODY_COPY_MAX || buf_append(&x->head, taken.data, taken.length) != AC_OK))
             x->pending = buf_move(&taken);
+        else if (!x->room.data)
+            x->room = buf_move(&taken);
         x->sent_max = x->pending.capacity;
         x->finished = true;
-        http_exchange_schedule(x);
+        schedule_answer(x);
     }
     pthread_mutex_unlock(&x->lock);
     buf_done(&taken);

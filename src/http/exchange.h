@@ -48,6 +48,10 @@ const char *http_exchange_header(http_exchange *x, const char *name);
 /* Memory that lives as long as the exchange.  One thread at a time. */
 arena *http_exchange_arena(http_exchange *x);
 
+/* An empty buffer to write an answer into, with memory that an earlier answer left, or none.  Once per exchange, on the
+ * loop thread. */
+buf http_exchange_take_room(http_exchange *x);
+
 http_exchange *http_exchange_ref(http_exchange *x);
 void http_exchange_unref(http_exchange *x);
 DEFINE_CLEANUP(http_exchange *, http_exchange_unref)
@@ -95,6 +99,43 @@ void http_stream_end(http_exchange *x);
  * kept referenced until then.  Errors: AC_ERR_STATE (one is set already), AC_ERR_CLOSED (gone; fn is not called),
  * AC_ERR_NOMEM. */
 ac_status http_exchange_on_writable(http_exchange *x, void (*fn)(http_exchange *x, void *user), void *user) AC_MUST_USE;
+
+/* End a stream (or a tunnel, or what is not answered at all) that cannot be completed: after what was written before,
+ * the connection is closed without the end of the body, so that the client knows.  Any thread. */
+void http_stream_abort(http_exchange *x);
+
+/* Have fn called once, on the loop thread, when the exchange is over: answered to the end, or the client is gone.  The
+ * exchange is kept referenced until then.  Errors: AC_ERR_STATE (one is set already), AC_ERR_CLOSED (over; fn is not
+ * called). */
+ac_status http_exchange_on_over(http_exchange *x, void (*fn)(http_exchange *x, void *user), void *user) AC_MUST_USE;
+
+/* The loop that the exchange lives on; for rooms that bring other sockets to it. */
+struct http_loop *http_exchange_loop(http_exchange *x);
+
+/* ---- tunnel: for exchanges whose request is a WebSocket upgrade that somebody behind us has accepted ---- */
+
+/* Callbacks on the loop thread. */
+typedef struct http_tunnel_events {
+    void (*on_data)(http_exchange *x, char *data, size_t length, void *user); /* data is lost after the call */
+    void (*on_eof)(http_exchange *x, void *user);  /* the client sends no more; what goes to it still does */
+    void (*on_over)(http_exchange *x, void *user); /* exactly once, last */
+    void *user;
+} http_tunnel_events;
+
+/* Answer 101 with these fields (Upgrade and Connection are added) and pass bytes from here on, both ways, as they are.
+ * On the loop thread.  Errors as http_ws_accept. */
+ac_status http_tunnel_begin(http_exchange *x, const http_field *fields, size_t field_count,
+                            const http_tunnel_events *events) AC_MUST_USE;
+
+/* To the client.  On the loop thread.  AC_ERR_AGAIN: taken, but wait (http_exchange_on_writable) before sending more;
+ * AC_ERR_CLOSED, AC_ERR_STATE, AC_ERR_NOMEM. */
+ac_status http_tunnel_write(http_exchange *x, const void *data, size_t length) AC_MUST_USE;
+
+/* Leave the client's bytes in its socket, or go on. */
+void http_tunnel_pause(http_exchange *x, bool pause);
+
+/* No more to the client: it sees the end when all is sent. */
+void http_tunnel_end(http_exchange *x);
 
 /* ---- WebSocket: for exchanges whose request says so ---- */
 

@@ -154,7 +154,7 @@ ac_status http_head_write(buf *out, const http_response *response, http_framing 
                           int minor_version, bool keep_alive)
 {
     out->cap = HEAD_BYTES_MAX;
-    AC_TRY(buf_reserve(out, HEAD_BYTES_USUAL + (content_length <= HEAD_BYTES_USUAL ? content_length : 0)));
+    AC_TRY(buf_reserve(out, HEAD_BYTES_USUAL + (content_length <= HTTP_BODY_COPY_MAX ? content_length : 0)));
     AC_TRY(append_status(out, response->status));
     AC_TRY(buf_append_text(out, date_line()));
     if (response->content_type)

@@ -4,6 +4,9 @@
 
 #include "http/exchange.h"
 
+/* A body up to here goes behind its head: one buffer is cheaper to send than two. */
+#define HTTP_BODY_COPY_MAX 4096
+
 typedef enum http_framing {
     HTTP_FRAMING_NONE,    /* no body can follow (101, 204, 304) */
     HTTP_FRAMING_LENGTH,  /* Content-Length */

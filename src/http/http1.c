@@ -352,9 +352,9 @@ void http1_init(http1_reader *r, const http1_options *options)
 
 void http1_begin(http1_reader *r, http1_message *message, arena *a)
 {
-    *message = (http1_message){.arena = a};
-    message->head = BUF_INIT(r->options->header_bytes_max + 2);
-    message->body = BUF_INIT(r->options->body_bytes_max + 2 * (size_t)JSON_PADDING);
+    message->arena = a;
+    message->head.cap = r->options->header_bytes_max + 2;
+    message->body.cap = r->options->body_bytes_max + 2 * (size_t)JSON_PADDING;
     /* Usually enough for a whole head, so that it grows once.  Where memory is short, the first append finds out. */
     (void)!buf_reserve(&message->head, MIN(HEAD_BYTES_USUAL, message->head.cap));
     llhttp_reset(&r->parser);
@@ -420,4 +420,11 @@ void http1_message_done(http1_message *m)
 {
     buf_done(&m->head);
     buf_done(&m->body);
+}
+
+void http1_message_reset(http1_message *m, size_t buf_bytes_max)
+{
+    buf head = buf_spare(&m->head, buf_bytes_max), body = buf_spare(&m->body, buf_bytes_max);
+
+    *m = (http1_message){.head = head, .body = body};
 }

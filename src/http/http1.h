@@ -51,7 +51,7 @@ typedef struct http1_reader {
 
 void http1_init(http1_reader *r, const http1_options *options);
 
-/* Start a request, before its first byte is fed. */
+/* Start a request, before its first byte is fed.  message is all zeroes, or has been through http1_message_reset. */
 void http1_begin(http1_reader *r, http1_message *message, arena *a);
 
 /* Feed bytes; *ret_consumed tells how many were used.  After HTTP1_HEAD and HTTP1_MORE call again with the rest. */
@@ -59,5 +59,8 @@ http1_event http1_read(http1_reader *r, const char *data, size_t length, size_t 
 
 /* Release what the message holds outside its arena. */
 void http1_message_done(http1_message *m);
+
+/* The same, but keep up to buf_bytes_max of each buffer for another request in the same place. */
+void http1_message_reset(http1_message *m, size_t buf_bytes_max);
 
 #endif

@@ -38,12 +38,6 @@ static void on_wake(uv_async_t *wake)
     http_loop_leave(loop);
 }
 
-static void on_before_poll(uv_prepare_t *prepare)
-{
-    (void)prepare;
-    log_batch_flush();
-}
-
 void http_loop_enter(http_loop *loop)
 {
     loop->dispatching = true;
@@ -82,6 +76,53 @@ void http_loop_post(http_loop *loop, loop_task *task)
         !atomic_compare_exchange_weak_explicit(&loop->inbox, &head, task, memory_order_release, memory_order_relaxed));
     if (!head)
         uv_async_send(&loop->wake);
+}
+
+void http_loop_hold(http_loop *loop, loop_task *task)
+{
+    if (!loop->holds) {
+        http_loop_post(loop, task);
+        return;
+    }
+    task->next = NULL;
+    *loop->held_tail = task;
+    loop->held_tail = &task->next;
+    if (++loop->held_count >= LOOP_HELD_MAX)
+        http_loop_release(loop);
+}
+
+void http_loop_release(http_loop *loop)
+{
+    if (!loop->held)
+        return;
+    *loop->local_tail = loop->held;
+    loop->local_tail = loop->held_tail;
+    loop->held = NULL;
+    loop->held_tail = &loop->held;
+    loop->held_count = 0;
+}
+
+static void end_turn(http_loop *loop)
+{
+    http_loop_enter(loop);
+    http_loop_release(loop);
+    http_loop_leave(loop);
+}
+
+static void on_before_poll(uv_prepare_t *prepare)
+{
+    end_turn(prepare->data);
+    log_batch_flush();
+}
+
+void http_loop_run(http_loop *loop)
+{
+    loop->holds = true;
+    log_batch_begin();
+    uv_run(&loop->uv, UV_RUN_DEFAULT);
+    loop->holds = false;
+    end_turn(loop);
+    log_batch_end();
 }
 
 /* ---- deadlines ---- */
@@ -171,7 +212,7 @@ void deadline_disarm(http_loop *loop, deadline *d)
 
 ac_status http_loop_init(http_loop *loop)
 {
-    *loop = (http_loop){.local_tail = &loop->local};
+    *loop = (http_loop){.local_tail = &loop->local, .held_tail = &loop->held};
     if (uv_loop_init(&loop->uv) != 0)
         return AC_ERR_NOMEM;
     loop->read_buffer = malloc(LOOP_READ_BUFFER_BYTES);
@@ -183,7 +224,7 @@ ac_status http_loop_init(http_loop *loop)
     }
     uv_timer_init(&loop->uv, &loop->tick);
     uv_prepare_init(&loop->uv, &loop->before_poll);
-    loop->wake.data = loop->tick.data = loop;
+    loop->wake.data = loop->tick.data = loop->before_poll.data = loop;
     uv_prepare_start(&loop->before_poll, on_before_poll);
     uv_unref((uv_handle_t *)&loop->wake);
     uv_unref((uv_handle_t *)&loop->tick);

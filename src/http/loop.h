@@ -34,15 +34,19 @@ typedef struct deadline_list {
 
 #define LOOP_READ_BUFFER_BYTES 65536
 #define LOOP_DEADLINE_KINDS_MAX 16
+#define LOOP_HELD_MAX 32
 
 struct http_loop {
     uv_loop_t uv;
     uv_async_t wake;
     uv_timer_t tick;
-    uv_prepare_t before_poll;       /* the end of an iteration: flush what it logged */
+    uv_prepare_t before_poll;       /* the end of a turn: run what was held, flush what was logged */
     _Atomic(loop_task *) inbox;     /* newest first */
     loop_task *local, **local_tail; /* posted by the loop thread itself while it dispatches */
     bool dispatching;
+    loop_task *held, **held_tail; /* see http_loop_hold */
+    unsigned held_count;
+    bool holds;
     _Atomic pthread_t thread;
     deadline_list *deadlines[LOOP_DEADLINE_KINDS_MAX];
     size_t deadline_kinds;
@@ -77,6 +81,17 @@ void http_loop_leave(http_loop *loop);
 
 /* Run them now, inside the brackets. */
 void http_loop_run_posted(http_loop *loop);
+
+/* Have task->run(task) called at the end of the loop's turn, together with others that are held, or as soon as there are
+ * LOOP_HELD_MAX of them.  For work that is cheaper done in a row.  Loop thread, inside the brackets; it is as
+ * http_loop_post while loop->holds is not set. */
+void http_loop_hold(http_loop *loop, loop_task *task);
+
+/* Have what is held run with what is posted. */
+void http_loop_release(http_loop *loop);
+
+/* Run the loop until it ends, in turns: what it does to end one is done even after the last. */
+void http_loop_run(http_loop *loop);
 
 /* Register a kind of deadline; list outlives the loop. */
 void http_loop_add_deadlines(http_loop *loop, deadline_list *list, unsigned duration_ms, void (*expired)(deadline *d));

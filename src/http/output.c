@@ -93,6 +93,8 @@ static void sent(http_conn *c, size_t body_bytes, bool last)
         http_conn_exchange_done(c);
     else if (c->phase == CONN_WEBSOCKET)
         http_ws_flushed(c);
+    else if (c->phase == CONN_TUNNEL)
+        http_tunnel_flushed(c);
 }
 
 static void fly(http_conn *c, buf *head, buf *body, const pieces *p, const char *chunk_head, bool last)
@@ -132,8 +134,6 @@ void http_conn_send(http_conn *c, buf *head, buf *body, http_framing framing, bo
     ssize_t taken;
 
     if (c->phase == CONN_CLOSING || c->flight) {
-        buf_done(head);
-        buf_done(body);
         http_conn_abort(c);
         return;
     }
@@ -147,8 +147,6 @@ void http_conn_send(http_conn *c, buf *head, buf *body, http_framing framing, bo
     } else {
         sent(c, body_bytes, last);
     }
-    buf_done(head);
-    buf_done(body);
 }
 
 void http_conn_written(http_conn *c, int status)
@@ -168,33 +166,52 @@ void http_conn_written(http_conn *c, int status)
         http_exchange *x = c->exchange;
 
         sent(c, body_bytes, last);
-        if (x && x == c->exchange && (c->phase == CONN_HANDLING || c->phase == CONN_WEBSOCKET))
-            http_exchange_flush(x);
+        if (x && x == c->exchange &&
+            (c->phase == CONN_HANDLING || c->phase == CONN_WEBSOCKET || c->phase == CONN_TUNNEL)) {
+            http_exchange_ref(x); /* the connection's own goes when the answer does */
+            http_exchange_flush(x, false);
+            http_exchange_unref(x);
+        }
     }
     http_loop_leave(&c->home->loop);
 }
 
-void http_exchange_flush(http_exchange *x)
+void http_exchange_flush(http_exchange *x, bool scheduled)
 {
     http_conn *c = x->conn;
     exchange_state state;
     http_framing framing;
     buf head, body;
-    bool last;
+    bool last, aborted, upgraded;
 
-    if (!c || c->flight)
-        return; /* gone, or taken along when the flight lands */
     pthread_mutex_lock(&x->lock);
+    if (scheduled)
+        x->scheduled = false;
+    if (!c || c->flight) { /* gone, or taken along when the flight lands */
+        pthread_mutex_unlock(&x->lock);
+        return;
+    }
     head = buf_move(&x->head);
     body = buf_move(&x->pending);
     x->inflight += body.length;
     framing = x->framing;
-    last = x->finished;
+    aborted = x->aborted;
+    last = x->finished && !aborted;
     state = x->state;
     pthread_mutex_unlock(&x->lock);
-    if (state == EXCHANGE_WEBSOCKET)
-        c->phase = c->phase == CONN_HANDLING ? CONN_WEBSOCKET : c->phase;
+    upgraded = c->phase == CONN_HANDLING && (state == EXCHANGE_WEBSOCKET || state == EXCHANGE_TUNNEL);
+    if (upgraded)
+        c->phase = state == EXCHANGE_TUNNEL ? CONN_TUNNEL : CONN_WEBSOCKET;
     http_conn_send(c, &head, &body, framing, last);
-    if (state == EXCHANGE_WEBSOCKET && c->peer_eof)
+    buf_done(&body);
+    if (state == EXCHANGE_WHOLE) {
+        head.length = 0;
+        x->head = head; /* nobody else writes there any more: its memory is for the next exchange */
+    } else {
+        buf_done(&head);
+    }
+    if (upgraded && c->peer_eof)
         http_conn_abort(c); /* the client left between its request and our accept */
+    else if (aborted && c->exchange == x && !c->flight)
+        http_exchange_cut(x);
 }

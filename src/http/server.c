@@ -189,14 +189,14 @@ static void on_signal(uv_signal_t *handle, int number)
 
 /* ---- listening ---- */
 
-static void accept_one(http_home *home, int fd)
+void http_home_accept(http_home *home, int fd, bool wrapped)
 {
     http_server *s = home->server;
     http_transport *t = http_tcp_open(&home->loop, fd);
     http_transport *tcp = t;
     http_conn *c;
 
-    if (tcp && s->options.wrap)
+    if (tcp && wrapped && s->options.wrap)
         t = s->options.wrap(tcp, s->options.wrap_user);
     c = t ? http_conn_new(home, t) : NULL;
 
@@ -231,7 +231,7 @@ static void on_connection(uv_poll_t *listener, int status, int events)
         int fd = accept4(home->listener_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
         if (fd >= 0) {
-            accept_one(home, fd);
+            http_home_accept(home, fd, true);
         } else if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
             ac_log_warning("Not accepting connections for %d ms: %s", HTTP_ACCEPT_AGAIN_MS, strerror(errno));
             uv_poll_stop(&home->listener);
@@ -327,9 +327,12 @@ ac_status http_server_listen(http_server *s, ac_error *err)
 static void serve(http_home *home)
 {
     http_loop_adopt(&home->loop);
-    log_batch_begin();
-    uv_run(&home->loop.uv, UV_RUN_DEFAULT);
-    log_batch_end();
+    http_home_open(home, true);
+    http_loop_run(&home->loop);
+    http_home_open(home, false);
+    uv_ref((uv_handle_t *)&home->loop.wake);
+    uv_run(&home->loop.uv, UV_RUN_NOWAIT); /* what was posted in the last moment is run too */
+    uv_unref((uv_handle_t *)&home->loop.wake);
 }
 
 /* On the first loop: it outlives the others, since it keeps the drain's time and hears the signals. */
@@ -437,6 +440,7 @@ http_server *http_server_new(const http_server_options *options, const http_serv
         s->options = *options;
     s->service = *service;
     s->ready_task.run = on_ready;
+    pthread_mutex_init(&s->adopt_lock, NULL);
     fill_defaults(&s->options);
     s->reader_options = (http1_options){s->options.header_bytes_max, s->options.body_bytes_max};
     s->options.host = strdup(s->options.host);
@@ -463,9 +467,11 @@ void http_server_free(http_server *s)
     for (unsigned i = 0; i < s->home_count; i++) {
         close_listener(&s->homes[i]);
         http_loop_done(&s->homes[i].loop);
+        http_home_drop_spares(&s->homes[i]);
     }
     free(s->homes);
     free((char *)s->options.host);
+    pthread_mutex_destroy(&s->adopt_lock);
     free(s);
 }
 

@@ -59,6 +59,10 @@ void http_server_stop(http_server *server);
 /* What is left of the time to drain: all of it before draining has begun, 0 when it is over or was cut short. */
 unsigned http_server_drain_left_ms(const http_server *server);
 
+/* Serve a connection that came in another way: a connected stream socket, taken over, spoken to without wrap.  Any
+ * thread, while http_server_run runs; at other times, and when there are too many, it is just closed. */
+void http_server_adopt(http_server *server, int fd);
+
 /* The port that is listened on; 0 when none is. */
 int http_server_port(const http_server *server);
 

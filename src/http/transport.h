@@ -25,6 +25,11 @@ typedef struct http_transport_ops {
     void (*shutdown)(http_transport *t);
     /* After the peer's end of input: has it vanished altogether? */
     bool (*peer_gone)(http_transport *t);
+    /* Whether it keeps the loop running while it reads; it does at first.  NULL: it cannot be chosen. */
+    void (*hold)(http_transport *t, bool on);
+    /* Before close: have the peer see that something was cut off, even where a plain end would look like the end of
+     * what was sent.  What it has not taken is lost.  NULL: it sees that anyway. */
+    void (*reset)(http_transport *t);
     /* Close at once; the event `gone` follows, and then the transport frees itself. */
     void (*close)(http_transport *t);
 } http_transport_ops;

@@ -100,6 +100,23 @@ static bool tcp_peer_gone(http_transport *t)
     return poll(&p, 1, 0) > 0 && (p.revents & (POLLERR | POLLHUP));
 }
 
+static void tcp_hold(http_transport *t, bool on)
+{
+    if (on)
+        uv_ref((uv_handle_t *)stream_of(t));
+    else
+        uv_unref((uv_handle_t *)stream_of(t));
+}
+
+static void tcp_reset(http_transport *t)
+{
+    struct linger linger = {.l_onoff = 1};
+    int fd;
+
+    if (uv_fileno((uv_handle_t *)stream_of(t), &fd) == 0)
+        setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof linger);
+}
+
 static void on_closed(uv_handle_t *handle)
 {
     tcp_transport *t = handle->data;
@@ -121,6 +138,8 @@ static const http_transport_ops tcp_ops = {
     .read = tcp_read,
     .shutdown = tcp_shutdown,
     .peer_gone = tcp_peer_gone,
+    .hold = tcp_hold,
+    .reset = tcp_reset,
     .close = tcp_close,
 };
 

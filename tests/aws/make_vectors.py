@@ -13,7 +13,7 @@ import zlib
 from unittest import mock
 
 import botocore.auth
-from botocore.auth import SigV4Auth, SigV4QueryAuth
+from botocore.auth import S3SigV4Auth, SigV4Auth, SigV4QueryAuth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 from botocore.eventstream import EventStreamBuffer
@@ -45,10 +45,12 @@ class Case:
         self.signed_host = more.pop("signed_host", host)
         self.when = more.pop("when", NOW)
         self.secret = more.pop("secret", SECRET)
+        self.service = more.pop("service", "bedrock-agentcore")
         assert not more, more
 
     def request(self):
-        url = f"https://{self.host}{self.path}" + (f"?{self.query}" if self.query else "")
+        scheme = "http" if self.service == "s3" else "https"  # botocore signs S3's bodies only without TLS
+        url = f"{scheme}://{self.host}{self.path}" + (f"?{self.query}" if self.query else "")
         request = AWSRequest(method=self.method, url=url, data=self.body)
         request.headers["Host"] = self.signed_host
         for name, value in self.headers:
@@ -62,6 +64,10 @@ class Case:
             if self.expires:
                 SigV4QueryAuth(credentials, "bedrock-agentcore", self.region, self.expires).add_auth(request)
                 return "presigned", request.url.split("?", 1)[1]
+            if self.service == "s3":
+                S3SigV4Auth(credentials, "s3", self.region).add_auth(request)
+                self.headers.append(("X-Amz-Content-SHA256", request.headers["X-Amz-Content-SHA256"]))
+                return "authorization", request.headers["Authorization"]
             SigV4Auth(credentials, "bedrock-agentcore", self.region).add_auth(request)
             return "authorization", request.headers["Authorization"]
 
@@ -83,6 +89,8 @@ class Case:
         if self.token:
             yield "token", self.token
         yield "region", self.region
+        if self.service != "bedrock-agentcore":
+            yield "service", self.service
         yield "time", str(int(self.when.timestamp()))
         if self.expires:
             yield "expires", str(self.expires)
@@ -179,8 +187,21 @@ def presigned():
     yield Case("presign-dots", path="/a/../b//c", expires=300)
 
 
+def s3():
+    """Paths as they are on the wire, neither normalised nor encoded again."""
+    for name, path in [
+        ("plain", "/agents/agent.zip"), ("root", "/"), ("encoded", "/my%20agents/caf%C3%A9%2Bx%3D1.zip"),
+        ("colon", "/a%3Ab"), ("dots", "/a/../b/./c"), ("slashes", "//a///b/"), ("tilde", "/~a-b_c.d"), ("dot-dot-end", "/a/.."),
+    ]:
+        yield Case("s3-" + name, path=path, host="bucket.s3.eu-west-1.amazonaws.com", region="eu-west-1", service="s3")
+    yield Case("s3-version", path="/bucket/agent.zip", query="versionId=3sL4kqtJlcpXroDTDmJ-rmSpXd3dIbrHY",
+               service="s3")
+    yield Case("s3-token", path="/bucket/agent.zip", token=TOKEN, service="s3")
+    yield Case("s3-body", "PUT", "/bucket/agent%20x.zip", body=b"PK", service="s3")
+
+
 def write_sigv4():
-    cases = [c for make in (paths, queries, headers, bodies, hosts, others, presigned) for c in make()]
+    cases = [c for make in (paths, queries, headers, bodies, hosts, others, presigned, s3) for c in make()]
     text = "\n".join("".join(f"{key} {escape(value)}".rstrip() + "\n" for key, value in c.lines()) for c in cases)
     (OUT / "sigv4.txt").write_text(text + "\n", encoding="ascii")
     return len(cases)

@@ -37,8 +37,8 @@ static buf bytes_of(yyjson_val *object, const char *key)
     const char *text = ac_json_string(object, key, "");
     size_t bytes;
 
-    assert_true(api_base64_length(text, strlen(text), &bytes));
-    assert_int_equal(api_base64_decode(&out, text, strlen(text)), AC_OK);
+    assert_true(base64_length(BASE64_STANDARD, text, strlen(text), &bytes));
+    assert_int_equal(base64_decode(&out, BASE64_STANDARD, text, strlen(text)), AC_OK);
     assert_int_equal(out.length, bytes);
     return out;
 }

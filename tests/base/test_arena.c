@@ -126,6 +126,31 @@ static void hooks_run_last_first(void **state)
     assert_string_equal(t.text, "abbb");
 }
 
+static void reset_keeps_one_small_block(void **state)
+{
+    _cleanup_(arena_done) arena a = ARENA_INIT;
+    trace t = {.a = &a};
+
+    (void)state;
+    arena_reset(&a);
+    assert_null(a.blocks);
+
+    char *first = arena_alloc(&a, 100);
+    assert_int_equal(arena_on_release(&a, note_b, &t), AC_OK);
+    arena_reset(&a);
+    assert_string_equal(t.text, "b");
+    assert_non_null(a.blocks);
+    assert_ptr_equal(arena_alloc(&a, 200), first);
+
+    memset(arena_alloc(&a, 5000), 1, 5000);
+    arena_reset(&a);
+    assert_null(a.blocks);
+    for (int i = 0; i < 20; i++)
+        memset(arena_alloc(&a, 200), 1, 200);
+    arena_reset(&a);
+    assert_null(a.blocks);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -135,6 +160,7 @@ int main(void)
         cmocka_unit_test(copies_and_zeros),
         cmocka_unit_test(sizes_do_not_wrap),
         cmocka_unit_test(hooks_run_last_first),
+        cmocka_unit_test(reset_keeps_one_small_block),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

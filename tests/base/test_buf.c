@@ -127,13 +127,31 @@ static void secrets_are_wiped(void **state)
     assert_memory_equal(b.data + 8, zeros, sizeof(zeros));
 }
 
+static void spare_is_empty_and_small(void **state)
+{
+    _cleanup_(buf_done) buf b = BUF_INIT(1000);
+
+    (void)state;
+    assert_int_equal(buf_append_text(&b, "text"), AC_OK);
+    char *data = b.data;
+    _cleanup_(buf_done) buf spare = buf_spare(&b, 100);
+    assert_ptr_equal(spare.data, data);
+    assert_int_equal(spare.length, 0);
+    assert_null(b.data);
+
+    assert_int_equal(buf_reserve(&b, 101), AC_OK);
+    _cleanup_(buf_done) buf none = buf_spare(&b, 100);
+    assert_null(none.data);
+    assert_null(b.data);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(appends_in_order),       cmocka_unit_test(cap_is_exact),
         cmocka_unit_test(sizes_do_not_wrap),      cmocka_unit_test(empty_ones_work),
         cmocka_unit_test(consume_keeps_the_rest), cmocka_unit_test(take_hands_over),
-        cmocka_unit_test(secrets_are_wiped),
+        cmocka_unit_test(secrets_are_wiped),      cmocka_unit_test(spare_is_empty_and_small),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

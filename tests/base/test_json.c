@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include "base/json.h"
+#include "base/json_mend.h"
 #include "base/utf8.h"
 
 #include <math.h>
@@ -292,6 +293,64 @@ static yyjson_mut_val *random_value(yyjson_mut_doc *doc, int depth)
     }
 }
 
+/* The quick writer and yyjson's say the same. */
+static void check_writers_agree(const yyjson_mut_val *value, json_style style)
+{
+    _cleanup_(buf_done) buf quick = BUF_INIT(SIZE_MAX);
+    _cleanup_(buf_done) buf other = BUF_INIT(SIZE_MAX);
+    json_repairs quick_repairs, other_repairs;
+
+    assert_int_equal(json_write(&quick, value, style, &quick_repairs), AC_OK);
+    assert_int_equal(json_write_mended(&other, value, style, &other_repairs), AC_OK);
+    assert_string_equal(buf_terminate(&quick), buf_terminate(&other));
+    assert_int_equal(quick_repairs.not_utf8, other_repairs.not_utf8);
+    assert_int_equal(quick_repairs.not_a_number, other_repairs.not_a_number);
+}
+
+/* Every byte at every place of a string that is longer than what the writer looks at in one go, between ASCII and
+ * between other characters. */
+static void every_byte_in_a_string(void **state)
+{
+    (void)state;
+    for (int byte = 0; byte < 256; byte++) {
+        for (size_t at = 0; at < 40; at++) {
+            char text[40];
+            yyjson_mut_val value = {0};
+
+            for (size_t i = 0; i < sizeof(text); i++)
+                text[i] = at % 2 == 0 ? 'x' : "\xC3\xA9"[i % 2];
+            text[at] = (char)byte;
+            yyjson_mut_set_strn(&value, text, sizeof(text));
+            check_writers_agree(&value, JSON_COMPACT);
+            check_writers_agree(&value, JSON_SPACED);
+        }
+    }
+}
+
+/* Beyond a depth, and for text that is to stand as it is, only yyjson writes. */
+static void unusual_values_are_written_too(void **state)
+{
+    _cleanup_(yyjson_mut_doc_freep) yyjson_mut_doc *doc = yyjson_mut_doc_new(NULL);
+    yyjson_mut_val *value = yyjson_mut_raw(doc, "[1,{\"a\":2}]");
+
+    (void)state;
+    for (int depth = 0; depth < 200; depth++) {
+        yyjson_mut_val *outer = depth % 2 ? yyjson_mut_arr(doc) : yyjson_mut_obj(doc);
+
+        if (depth % 2)
+            yyjson_mut_arr_append(outer, value);
+        else
+            yyjson_mut_obj_add(outer, yyjson_mut_str(doc, "k\x1F"), value);
+        value = outer;
+        check_writers_agree(value, JSON_COMPACT);
+        check_writers_agree(value, JSON_SPACED);
+    }
+    check_writers_agree(yyjson_mut_sint(doc, INT64_MIN), JSON_SPACED);
+    check_writers_agree(yyjson_mut_uint(doc, UINT64_MAX), JSON_SPACED);
+    check_writers_agree(yyjson_mut_sint(doc, -1), JSON_SPACED);
+    check_writers_agree(yyjson_mut_uint(doc, 0), JSON_SPACED);
+}
+
 static void random_values_come_back(void **state)
 {
     (void)state;
@@ -306,6 +365,8 @@ static void random_values_come_back(void **state)
         _cleanup_(yyjson_mut_doc_freep) yyjson_mut_doc *copy = NULL;
         char *reference = yyjson_mut_val_write(value, 0, NULL);
 
+        check_writers_agree(value, JSON_COMPACT);
+        check_writers_agree(value, JSON_SPACED);
         assert_int_equal(json_write(&compact, value, JSON_COMPACT, NULL), AC_OK);
         assert_string_equal(buf_terminate(&compact), reference);
         free(reference);
@@ -328,6 +389,7 @@ int main(void)
         cmocka_unit_test(size_is_limited),           cmocka_unit_test(styles_differ_in_spaces_only),
         cmocka_unit_test(writing_respects_the_cap),  cmocka_unit_test(what_is_not_json_is_mended),
         cmocka_unit_test(strings_of_any_bytes),      cmocka_unit_test(random_values_come_back),
+        cmocka_unit_test(every_byte_in_a_string),    cmocka_unit_test(unusual_values_are_written_too),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,12 +1,8 @@
 """agentcored from outside: starting, `env`, keys, TLS, configuration, a second daemon, being stopped and killed."""
 
-import datetime
-import hashlib
-import hmac
 import json
 import os
 import re
-import select
 import shutil
 import signal
 import socket
@@ -16,72 +12,16 @@ import subprocess
 import tempfile
 import unittest
 
-from harness import DEADLINE, Conn, Program, build_path, wait_until
-
-PROGRAM = build_path("agentcored")
-REGION = "us-west-2"
-
-
-def clean_environment(**more):
-    """The environment without what could tell agentcored something."""
-    kept = {k: v for k, v in os.environ.items() if not k.startswith(("AGENTCORED_", "AWS_", "XDG_"))}
-    return {**kept, **more}
+from agentcored import PROGRAM, REGION, Daemon, clean_environment, run
+from harness import DEADLINE, Conn, wait_until
+from sigv4 import Signer
 
 
-def run(*arguments, env=None, stdin=""):
-    """Run agentcored to its end: (code, stdout, stderr)."""
-    if not os.path.exists(PROGRAM):
-        raise unittest.SkipTest(f"{PROGRAM} is not built")
-    done = subprocess.run([PROGRAM, *arguments], env=clean_environment(**(env or {})), input=stdin, text=True,
-                          capture_output=True, timeout=DEADLINE)
-    return done.returncode, done.stdout, done.stderr
-
-
-def signed_get(port, path, key, secret, host=None):
+def signed_get(port, path, key, secret):
     """The status of a GET that is signed with Signature V4, over plain HTTP."""
-    now = datetime.datetime.now(datetime.timezone.utc).strftime("%Y%m%dT%H%M%SZ")
-    host = host or f"127.0.0.1:{port}"
-    scope = f"{now[:8]}/{REGION}/bedrock-agentcore/aws4_request"
-    canonical = f"GET\n{path}\n\nhost:{host}\nx-amz-date:{now}\n\nhost;x-amz-date\n{hashlib.sha256(b'').hexdigest()}"
-    text = f"AWS4-HMAC-SHA256\n{now}\n{scope}\n{hashlib.sha256(canonical.encode()).hexdigest()}"
-    signing = f"AWS4{secret}".encode()
-    for part in scope.split("/"):
-        signing = hmac.new(signing, part.encode(), hashlib.sha256).digest()
-    signature = hmac.new(signing, text.encode(), hashlib.sha256).hexdigest()
-    headers = {"Host": host, "X-Amz-Date": now,
-               "Authorization": f"AWS4-HMAC-SHA256 Credential={key}/{scope}, SignedHeaders=host;x-amz-date, "
-                                f"Signature={signature}"}
     with Conn(port) as c:
-        return c.request("GET", path, headers=headers)
-
-
-class Daemon(Program):
-    def __init__(self, data_dir, *options, env=None):
-        self.data_dir = data_dir
-        super().__init__(PROGRAM, "--data-dir", data_dir, "--listen", "127.0.0.1:0", *options, env=env)
-        try:
-            out = self.process.stdout
-            if not select.select([out], [], [], DEADLINE)[0]:
-                raise AssertionError("the daemon is not ready")
-            self.ready = out.readline().decode()
-            match = re.match(r"agentcored is ready on ((https?)://127\.0\.0\.1:(\d+)) ", self.ready)
-            if not match:
-                raise AssertionError(f"it said {self.ready!r} and {self.stderr()[-3000:]}")
-            self.url, self.scheme, self.port = match[1], match[2], int(match[3])
-        except BaseException:
-            self.process.kill()
-            self.finish(code=None)
-            raise
-
-    def get(self, path):
-        with Conn(self.port) as c:
-            return c.request("GET", path)
-
-    def env(self, *options):
-        code, out, errors = run("env", "--json", "--data-dir", self.data_dir, *options)
-        if code != 0:
-            raise AssertionError(errors)
-        return json.loads(out)
+        c.send(Signer(key, secret, REGION, f"127.0.0.1:{port}").request("GET", path))
+        return c.read_response()
 
 
 class TestCase(unittest.TestCase):
@@ -109,7 +49,8 @@ class Life(TestCase):
         daemon = self.serve()
         self.assertEqual(stat.S_IMODE(os.stat(self.data_dir).st_mode), 0o700)
         for name in os.listdir(self.data_dir):
-            self.assertEqual(stat.S_IMODE(os.stat(os.path.join(self.data_dir, name)).st_mode) & 0o077, 0, name)
+            if name != "artifacts":  # unpacked code, which users of sandboxes read; the directory above is closed
+                self.assertEqual(stat.S_IMODE(os.stat(os.path.join(self.data_dir, name)).st_mode) & 0o077, 0, name)
         r = daemon.get("/health")
         self.assertEqual((r.status, r.json()), (200, {"status": "ok"}))
         metrics = daemon.get("/metrics").text
@@ -377,7 +318,7 @@ class Configuration(TestCase):
             page = f.read()
         with open(os.path.join(source, "packaging", "agentcored.8"), encoding="utf-8") as f:
             manual = f.read()
-        for name in re.findall(r"(?m)^  --([a-z-]+)", run("--help")[1]):
+        for name in re.findall(r"(?m)^  --([a-z0-9-]+)", run("--help")[1]):
             if name not in ("help", "version"):
                 self.assertRegex(page, rf"`--{name}[ `]")
                 self.assertRegex(manual, rf"Fl -{name}\b")

@@ -59,7 +59,10 @@ def run_python(names):
 
 def run_node(modules):
     """(passed, failed) of the tests through the JavaScript client."""
+    import runtimes  # which needs boto3, as all tests but not this program do
+
     with target.running() as daemon:
+        runtimes.put_code(daemon, "agent.zip")
         env = {**os.environ, **daemon.env, "CONFORMANCE_MODULES": str(pathlib.Path(modules).resolve())}
         done = subprocess.run(
             ["node", "--test-reporter=tap", str(HERE / "js/conformance.test.mjs")],

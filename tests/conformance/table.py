@@ -11,6 +11,51 @@ import re
 API = pathlib.Path(__file__).resolve().parents[2] / "api"
 ACCOUNT_ARN = "arn:aws:bedrock-agentcore:us-west-2:123456789012:"
 IDENTITY_ARN = ACCOUNT_ARN + "workload-identity-directory/default/workload-identity/nobody"
+RUNTIME_ID = "nobody-a1B2c3D4e5"
+ENDPOINT = {"agentRuntimeId": RUNTIME_ID, "endpointName": "prod"}
+TOKEN = "c0ffee00-1111-4222-8333-444455556666"
+
+# What a runtime may be made of, all at once.
+RUNTIME = {
+    "agentRuntimeArtifact": {
+        "codeConfiguration": {
+            "code": {"s3": {"bucket": "code", "prefix": "agent.zip", "versionId": "one"}},
+            "runtime": "PYTHON_3_12",
+            "entryPoint": ["main.py"],
+        }
+    },
+    "roleArn": "arn:aws:iam::123456789012:role/agent",
+    "networkConfiguration": {
+        "networkMode": "VPC",
+        "networkModeConfig": {"securityGroups": ["sg-12345678"], "subnets": ["subnet-12345678"]},
+    },
+    "description": "nobody",
+    "authorizerConfiguration": {
+        "customJWTAuthorizer": {
+            "discoveryUrl": "https://example.com/.well-known/openid-configuration",
+            "allowedAudience": ["a"],
+            "allowedClients": ["c"],
+            "allowedScopes": ["s"],
+            "customClaims": [
+                {
+                    "inboundTokenClaimName": "group",
+                    "inboundTokenClaimValueType": "STRING",
+                    "authorizingClaimMatchValue": {
+                        "claimMatchOperator": "EQUALS",
+                        "claimMatchValue": {"matchValueString": "blue"},
+                    },
+                }
+            ],
+        }
+    },
+    "requestHeaderConfiguration": {"requestHeaderAllowlist": ["X-One"]},
+    "protocolConfiguration": {"serverProtocol": "HTTP"},
+    "lifecycleConfiguration": {"idleRuntimeSessionTimeout": 60, "maxLifetime": 60},
+    "environmentVariables": {"NAME": "value"},
+    "filesystemConfigurations": [{"sessionStorage": {"mountPath": "/mnt/data"}}],
+    "capacityProviderConfiguration": {"capacityProviderArn": ACCOUNT_ARN + "capacity-provider/nobody-a1B2c3D4e5"},
+    "clientToken": TOKEN,
+}
 
 # Every operation that agentcored serves, with an input that the table allows.
 GOOD = {
@@ -29,6 +74,33 @@ GOOD = {
     "PutResourcePolicy": {"resourceArn": IDENTITY_ARN, "policy": '{"Version":"2012-10-17","Statement":[]}'},
     "GetResourcePolicy": {"resourceArn": IDENTITY_ARN},
     "DeleteResourcePolicy": {"resourceArn": IDENTITY_ARN},
+    "CreateAgentRuntime": {"agentRuntimeName": "nobody", "tags": {"team": "blue"}, **RUNTIME},
+    "GetAgentRuntime": {"agentRuntimeId": RUNTIME_ID, "agentRuntimeVersion": "1"},
+    "UpdateAgentRuntime": {
+        "agentRuntimeId": RUNTIME_ID,
+        "metadataConfiguration": {"requireMMDSV2": True},
+        **RUNTIME,
+    },
+    "DeleteAgentRuntime": {"agentRuntimeId": RUNTIME_ID, "agentRuntimeVersion": "1", "clientToken": TOKEN},
+    "ListAgentRuntimes": {"maxResults": 5},
+    "ListAgentRuntimeVersions": {"agentRuntimeId": RUNTIME_ID, "maxResults": 5},
+    "CreateAgentRuntimeEndpoint": {
+        "agentRuntimeId": RUNTIME_ID,
+        "name": "prod",
+        "agentRuntimeVersion": "1",
+        "description": "nobody",
+        "clientToken": TOKEN,
+        "tags": {"team": "blue"},
+    },
+    "GetAgentRuntimeEndpoint": ENDPOINT,
+    "UpdateAgentRuntimeEndpoint": {
+        **ENDPOINT,
+        "agentRuntimeVersion": "1",
+        "description": "nobody",
+        "clientToken": TOKEN,
+    },
+    "DeleteAgentRuntimeEndpoint": {**ENDPOINT, "clientToken": TOKEN},
+    "ListAgentRuntimeEndpoints": {"agentRuntimeId": RUNTIME_ID, "maxResults": 5},
     "GetBrowser": {"browserId": "aws.browser.v1"},
     "ListBrowsers": {"maxResults": 5, "type": "SYSTEM"},
     "GetCodeInterpreter": {"codeInterpreterId": "aws.codeinterpreter.v1"},
@@ -104,35 +176,53 @@ def bad_integers(shape, good):
     yield "beyond 32 bits", 2**40
 
 
-def distinct_texts(count):
-    return [f"key-{number}" for number in range(count)]
+def bad_lists(shape, good, path):
+    if "max" in shape:
+        yield path, "too many", [good[0]] * (shape["max"] + 1)
+    if shape.get("min", 0) > 0:
+        yield path, "too few", []
+    element, _ = shape_of(shape["member"])
+    for name, what, value in bad_values(element, good[0], f"{path}[0]"):
+        yield name, "element " + what, [value]
+    if shape.get("max", 2) >= 2:
+        for name, what, value in bad_values(element, good[0], f"{path}[1]"):
+            yield name, "second element " + what, [good[0], value]
+
+
+def bad_maps(shape, good, path):
+    key, value = next(iter(good.items()))
+    if "max" in shape:
+        yield path, "too many", {f"key-{number}": value for number in range(shape["max"] + 1)}
+    for what, text in bad_strings(shape_of(shape["key"])[0], key):
+        yield f"{path}.{text}" if text else f"{path}.", "key " + what, {text: value}
+    for name, what, bad in bad_values(shape_of(shape["value"])[0], value, f"{path}.{key}"):
+        yield name, "value " + what, {key: bad}
+
+
+def bad_structures(shape, good, path):
+    for name in shape.get("required", []):
+        yield f"{path}.{name}", "absent", {key: value for key, value in good.items() if key != name}
+    if shape.get("union"):
+        yield path, "none of a union", {}
+    for name, value in good.items():
+        member, _ = shape_of(shape["members"][name])
+        for where, what, bad in bad_values(member, value, f"{path}.{name}"):
+            yield where, what, {**good, name: bad}
 
 
 def bad_values(shape, good, path):
     """(path, what is wrong, value) of a value of this shape."""
     kind = shape["type"]
     if kind == "string":
-        for what, text in bad_strings(shape, good):
-            yield path, what, text
+        yield from ((path, what, text) for what, text in bad_strings(shape, good))
     elif kind == "integer":
-        for what, number in bad_integers(shape, good):
-            yield path, what, number
+        yield from ((path, what, number) for what, number in bad_integers(shape, good))
     elif kind == "list":
-        if "max" in shape:
-            yield path, "too many", distinct_texts(shape["max"] + 1)
-        element, _ = shape_of(shape["member"])
-        for what, text in bad_strings(element, good[0]):
-            yield f"{path}[0]", "element " + what, [text]
-            yield f"{path}[1]", "second element " + what, [good[0], text]
+        yield from bad_lists(shape, good, path)
     elif kind == "map":
-        if "max" in shape:
-            yield path, "too many", {key: "v" for key in distinct_texts(shape["max"] + 1)}
-        key_shape, _ = shape_of(shape["key"])
-        value_shape, _ = shape_of(shape["value"])
-        for what, text in bad_strings(key_shape, next(iter(good))):
-            yield f"{path}.{text}" if text else f"{path}.", "key " + what, {text: "v"}
-        for what, text in bad_strings(value_shape, "v"):
-            yield f"{path}.team", "value " + what, {"team": text}
+        yield from bad_maps(shape, good, path)
+    elif kind == "structure":
+        yield from bad_structures(shape, good, path)
 
 
 def sample_of(shape, good):
@@ -168,6 +258,7 @@ WRONG_TYPES = {
     "integer": ["5", 1.5, True, [5], {"five": 5}],
     "list": ["x", 7, {"x": "y"}, True],
     "map": ["x", 7, ["x"], False],
+    "structure": ["x", 7, ["x"], False],
 }
 
 
@@ -186,8 +277,9 @@ def type_cases(operation):
             yield operation, f"{name}[0]", "element is 7", {**body, name: [7]}
             yield operation, f"{name}[1]", "element is null", {**body, name: [good[0], None]}
         if shape["type"] == "map":
-            yield operation, f"{name}.team", "value is 7", {**body, name: {"team": 7}}
-            yield operation, f"{name}.team", "value is null", {**body, name: {"team": None}}
+            key = next(iter(good))
+            yield operation, f"{name}.{key}", "value is 7", {**body, name: {key: 7}}
+            yield operation, f"{name}.{key}", "value is null", {**body, name: {key: None}}
     for name in required_of(operation):
         if name in body:
             yield operation, name, "is null", {**body, name: None}

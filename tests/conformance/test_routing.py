@@ -28,7 +28,7 @@ class Unserved(DaemonTest):
                  "authorizerType": "NONE"},
             ),
             (self.client.list_gateways, {}),
-            (self.client.get_agent_runtime, {"agentRuntimeId": "runtime-0123456789"}),
+            (self.client.get_memory, {"memoryId": "memory-0123456789"}),
             (data.list_actors, {"memoryId": "memory-0123456789"}),
         ):  # fmt: skip
             with self.subTest(call=call.__name__):

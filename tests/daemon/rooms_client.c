@@ -120,12 +120,12 @@ static const char *find_field(void *data, const char *name, size_t *ret_length)
 
 static rooms_answer read_answer(rooms *r, http_memory *m, const char **ret_head)
 {
-    uint64_t deadline = clock_monotonic_ms() + ANSWER_MS;
+    uint64_t due_ms = clock_monotonic_ms() + ANSWER_MS;
     rooms_answer answer = {0};
     size_t length;
 
     while (!http_memory_closed(m)) {
-        if (clock_monotonic_ms() > deadline)
+        if (clock_monotonic_ms() > due_ms)
             fail_msg("no answer in time");
         http_memory_pump(r->front->server, 100);
     }

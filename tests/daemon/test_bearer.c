@@ -47,7 +47,7 @@ static const char *token_of(EVP_PKEY *signer, const char *audience, int64_t expi
 
 static int set_up(void **state)
 {
-    static const front_operation operations[] = {{API_STOP_RUNTIME_SESSION, stop_session, authorize}};
+    static const front_operation operations[] = {{API_STOP_RUNTIME_SESSION, stop_session, authorize, false}};
     static char jwk[TEXT_MAX];
 
     rooms_set_up(state);

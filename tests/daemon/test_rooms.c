@@ -339,7 +339,7 @@ static ac_status create_thing(front_call *call, ac_error *err)
 
 static void replay(void **state)
 {
-    static const front_operation operations[] = {{API_CREATE_BROWSER, create_thing, NULL}};
+    static const front_operation operations[] = {{API_CREATE_BROWSER, create_thing, NULL, false}};
     static const char one[] = "11111111-1111-4111-8111-111111111111", two[] = "22222222-2222-4222-8222-222222222222";
     static const char sorted[] = "{\"clientToken\": \"11111111-1111-4111-8111-111111111111\", \"networkConfiguration\":"
                                  " {\"networkMode\": \"PUBLIC\"}, \"unknown\": 1, \"name\": \"thing\"}";
@@ -376,7 +376,7 @@ static void replay(void **state)
 /* Eight with one token at once have one effect and one answer; eight with one name and no token, one that made it. */
 static void at_once(void **state)
 {
-    static const front_operation operations[] = {{API_CREATE_BROWSER, create_thing, NULL}};
+    static const front_operation operations[] = {{API_CREATE_BROWSER, create_thing, NULL, false}};
     const char *same[8], *named[8];
     rooms_answer answers[8];
     rooms *r = *state;

@@ -412,6 +412,27 @@ static void killed_process_loses_no_job(void **state)
     assert_int_equal(fixture_number(f->s, "SELECT COUNT(*) FROM jobs"), 0);
 }
 
+/* The same without waiting for the lease, where nobody else can have the job. */
+static void alone_takes_over_at_once(void **state)
+{
+    fixture *f = *state;
+    counting c = {0};
+    place here = {.all = &c};
+    job_handler handler = {.kind = "work", .run = count_run, .arg = &here};
+    job_runner_options options = {.handlers = &handler, .handler_count = 1, .poll_ms = 20, .alone = true};
+    job_runner *runner;
+    ac_error err;
+
+    enqueue(f->s, &(job_spec){.kind = "work", .payload = "7"});
+    fixture_sql(f->s,
+                "UPDATE jobs SET state = 'running', owner = 'somebody', attempts = 1, due_ms = now_ms() + 3600000");
+    assert_ok(job_runner_start(f->s, &options, &runner, &err));
+    while (atomic_load(&c.runs[7]) == 0)
+        sched_yield();
+    assert_true(job_runner_stop(runner, 5000));
+    assert_int_equal(fixture_number(f->s, "SELECT COUNT(*) FROM jobs"), 0);
+}
+
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
@@ -423,6 +444,7 @@ int main(int argc, char **argv)
         cmocka_unit_test_setup_teardown(failing_jobs_die, fixture_set_up, fixture_tear_down),
         cmocka_unit_test_setup_teardown(stop_tells_handlers, fixture_set_up, fixture_tear_down),
         cmocka_unit_test_setup_teardown(killed_process_loses_no_job, fixture_set_up, fixture_tear_down),
+        cmocka_unit_test_setup_teardown(alone_takes_over_at_once, fixture_set_up, fixture_tear_down),
     };
 
     fixture_child(argc, argv, die_at_work);

@@ -394,6 +394,55 @@ static void test_deadlines_expire_in_order(void **state)
     http_loop_done(&loop);
 }
 
+/* ---- tasks that are held ---- */
+
+typedef struct counted {
+    loop_task task;
+    unsigned id;
+} counted;
+
+static unsigned ran_count;
+
+static void on_counted(loop_task *task)
+{
+    assert_int_equal(CONTAINER_OF(task, counted, task)->id, ran_count++);
+}
+
+static void hold_some(http_loop *loop, counted *tasks, unsigned from, unsigned to)
+{
+    http_loop_enter(loop);
+    for (unsigned i = from; i < to; i++) {
+        tasks[i] = (counted){.task.run = on_counted, .id = i};
+        http_loop_hold(loop, &tasks[i].task);
+    }
+    http_loop_leave(loop);
+}
+
+static void test_held_tasks_run_at_the_end_of_the_turn(void **state)
+{
+    counted tasks[2 * LOOP_HELD_MAX];
+    http_loop loop;
+
+    (void)state;
+    ran_count = 0;
+    assert_int_equal(http_loop_init(&loop), AC_OK);
+    uv_ref((uv_handle_t *)&loop.wake); /* nothing else keeps this loop running */
+    hold_some(&loop, tasks, 0, 1);
+    assert_int_equal(ran_count, 1); /* a loop that is not run in turns holds nothing */
+
+    loop.holds = true;
+    hold_some(&loop, tasks, 1, 3);
+    assert_int_equal(ran_count, 1);
+    uv_run(&loop.uv, UV_RUN_NOWAIT);
+    assert_int_equal(ran_count, 3);
+
+    hold_some(&loop, tasks, 3, 4 + LOOP_HELD_MAX);
+    assert_int_equal(ran_count, 3 + LOOP_HELD_MAX);
+    uv_run(&loop.uv, UV_RUN_NOWAIT);
+    assert_int_equal(ran_count, 4 + LOOP_HELD_MAX);
+    http_loop_done(&loop);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -405,6 +454,7 @@ int main(void)
         cmocka_unit_test(test_drain_ends_in_time),
         cmocka_unit_test(test_client_gone_is_noticed),
         cmocka_unit_test(test_deadlines_expire_in_order),
+        cmocka_unit_test(test_held_tasks_run_at_the_end_of_the_turn),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

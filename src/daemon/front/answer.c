@@ -5,31 +5,28 @@
 
 #include <string.h>
 
-#define HEADERS_MAX (API_HEADERS_MAX + 2)
+void answer_head(front_job *job, const api_response *response, http_field fields[FRONT_HEADERS_MAX],
+                 http_response *ret_head)
+{
+    *ret_head = (http_response){.status = response->status, .fields = fields};
+    for (size_t i = 0; i < response->header_count; i++) {
+        if (strcasecmp(response->headers[i].name, "Content-Type") == 0)
+            ret_head->content_type = response->headers[i].value;
+        else
+            fields[ret_head->field_count++] = (http_field){response->headers[i].name, response->headers[i].value};
+    }
+    fields[ret_head->field_count++] = (http_field){"x-amzn-RequestId", job->request_id};
+    job->status = response->status;
+}
 
 static void respond(front_job *job, api_response *response)
 {
-    http_field fields[HEADERS_MAX];
-    size_t count = 0;
-    const char *type = NULL;
+    http_field fields[FRONT_HEADERS_MAX];
+    http_response head;
 
-    for (size_t i = 0; i < response->header_count; i++) {
-        if (strcasecmp(response->headers[i].name, "Content-Type") == 0)
-            type = response->headers[i].value;
-        else
-            fields[count++] = (http_field){response->headers[i].name, response->headers[i].value};
-    }
-    fields[count++] = (http_field){"x-amzn-RequestId", job->request_id};
-    job->status = response->status;
+    answer_head(job, response, fields, &head);
 
-    ac_status status = http_respond(job->exchange,
-                                    &(http_response){
-                                        .status = response->status,
-                                        .content_type = type,
-                                        .fields = fields,
-                                        .field_count = count,
-                                    },
-                                    &response->body);
+    ac_status status = http_respond(job->exchange, &head, &response->body);
     if (status != AC_OK && status != AC_ERR_CLOSED)
         ac_log_error("An answer could not be sent: %s", ac_status_text(status));
     api_response_done(response);
@@ -51,16 +48,19 @@ static const char *own_name(ac_status status, const ac_error *err)
     return own ? err->aws_name : NULL;
 }
 
-void answer_failure(front_job *job, ac_status status, const ac_error *err)
+const char *answer_failure_name(front_job *job, ac_status status, const ac_error *err)
 {
-    api_response response = {0};
-
     if (!job->failure)
         job->failure = own_name(status, err);
     if (!job->failure)
         job->failure = api_error_name(job->call.operation, status);
+    return job->failure;
+}
 
-    bool invalid = strcmp(job->failure, "ValidationException") == 0;
+void answer_failure(front_job *job, ac_status status, const ac_error *err)
+{
+    api_response response = {0};
+    bool invalid = strcmp(answer_failure_name(job, status, err), "ValidationException") == 0;
     char summary[sizeof err->message];
     const char *message = err->message[0] ? err->message : ac_status_text(status);
     if (invalid && job->problems.count) {

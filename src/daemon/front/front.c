@@ -63,7 +63,7 @@ ac_status front_register(front *f, const front_operation *operations, size_t cou
 
         if (r->handle)
             return AC_ERR_CONFLICT;
-        *r = (registration){operations[i].handle, operations[i].authorize, room};
+        *r = (registration){operations[i].handle, operations[i].authorize, operations[i].closed_to_agents, room};
     }
     return AC_OK;
 }
@@ -88,6 +88,11 @@ ac_status front_run(front *f, void (*on_ready)(void *user), void *user, ac_error
 void front_stop(front *f)
 {
     http_server_stop(f->server);
+}
+
+void front_adopt(front *f, int fd)
+{
+    http_server_adopt(f->server, fd);
 }
 
 /* ---- one request ---- */
@@ -192,6 +197,9 @@ static ac_status perform(front_job *job, ac_error *err)
         return ac_error_set(err, AC_ERR_UNSUPPORTED, "%s is an AgentCore operation that agentcored does not serve",
                             api_name(job->call.operation));
     }
+    if (r->closed_to_agents && job->call.caller.lent)
+        return ac_error_set(err, AC_ERR_DENIED, "The credentials of a deployed agent do not allow %s",
+                            api_name(job->call.operation));
     AC_TRY(collect(job, err));
     AC_TRY(prepare_output(job, err));
     return r->handle(&job->call, err);
@@ -231,12 +239,47 @@ static void end_job(front_job *job)
     if (f->options.access_log)
         log_access(job, duration_us);
     atomic_fetch_sub(&f->metrics.in_flight, 1);
-    log_set_ids(NULL, NULL);
     api_input_done(&job->input);
     api_problems_done(&job->problems);
     jwt_claims_free(job->claims);
     yyjson_mut_doc_free(job->call.doc);
     http_exchange_unref(job->exchange);
+}
+
+/* Whoever is last ends the job. */
+static void drop_job(front_job *job)
+{
+    if (atomic_fetch_sub_explicit(&job->parts, 1, memory_order_acq_rel) == 1)
+        end_job(job);
+}
+
+void front_keep(front_call *call)
+{
+    front_job *job = CONTAINER_OF(call, front_job, call);
+
+    call->answered = true;
+    atomic_fetch_add_explicit(&job->parts, 1, memory_order_relaxed);
+}
+
+void front_end(front_call *call, int http_status, const char *failure)
+{
+    front_job *job = CONTAINER_OF(call, front_job, call);
+
+    job->status = http_status;
+    job->failure = failure;
+    log_set_ids(job->request_id, NULL);
+    drop_job(job);
+    log_set_ids(NULL, NULL);
+}
+
+void front_end_failed(front_call *call, ac_status status, const ac_error *err)
+{
+    front_job *job = CONTAINER_OF(call, front_job, call);
+
+    log_set_ids(job->request_id, NULL);
+    answer_failure(job, status, err);
+    drop_job(job);
+    log_set_ids(NULL, NULL);
 }
 
 static void run_job(workers_job *work)
@@ -253,7 +296,8 @@ static void run_job(workers_job *work)
         else if (!job->call.answered)
             answer_success(job);
     }
-    end_job(job);
+    drop_job(job);
+    log_set_ids(NULL, NULL);
 }
 
 /* No memory for a job, or no thread: say so with the least that can be said. */
@@ -274,6 +318,7 @@ static void on_request(http_exchange *x, void *user)
         return;
     }
     job->job.run = run_job;
+    atomic_init(&job->parts, 1);
     job->front = f;
     job->exchange = job->call.exchange = x;
     job->http = http_exchange_request(x);
@@ -305,6 +350,11 @@ int64_t front_int(const front_call *call, const char *member, int64_t fallback)
     yyjson_mut_val *value = front_value(call, member);
 
     return yyjson_mut_is_int(value) ? yyjson_mut_get_sint(value) : fallback;
+}
+
+const store *front_store(const front_call *call)
+{
+    return CONTAINER_OF(call, const front_job, call)->front->options.store;
 }
 
 static ac_status added(bool well, ac_error *err)

@@ -22,6 +22,7 @@
 #include "base/workers.h"
 #include "daemon/front/jwt.h"
 #include "daemon/front/keys.h"
+#include "daemon/store/store.h"
 #include "http/server.h"
 
 typedef struct front front;
@@ -32,6 +33,8 @@ typedef struct front_caller {
     const char *region;     /* that the request was signed for; the daemon's own for bearer tokens */
     const char *access_key; /* NULL for bearer tokens */
     bool presigned;
+    bool lent;                /* with credentials of lent_keys.h: a program that agentcored runs */
+    bool passed_on;           /* by another daemon (peer.h) */
     const jwt_claims *claims; /* of a bearer token that was verified; NULL for signed requests */
 } front_caller;
 
@@ -48,7 +51,7 @@ typedef struct front_call {
     void *room;             /* what was given to front_register */
     http_exchange *exchange;
     const char *reason; /* of a ValidationException, beside its message: "IdempotentParameterMismatchException" */
-    bool answered;      /* the handler has answered on exchange itself: streams, blobs, WebSockets */
+    bool answered;      /* the handler has answered on exchange itself, or will (front_keep) */
 } front_call;
 
 typedef ac_status (*front_handler)(front_call *call, ac_error *err);
@@ -61,6 +64,8 @@ typedef struct front_operation {
     api_id id;
     front_handler handle;
     front_authorizer authorize; /* NULL: bearer tokens are refused */
+    bool closed_to_agents;      /* programs that agentcored runs may not (front_caller.lent): it is for whoever deploys
+                                   them */
 } front_operation;
 
 /* ---- reading the input ---- */
@@ -74,17 +79,50 @@ int64_t front_int(const front_call *call, const char *member, int64_t fallback);
 /* Any member; NULL when it is absent. */
 yyjson_mut_val *front_value(const front_call *call, const char *member);
 
+/* The store that front_options named. */
+const store *front_store(const front_call *call);
+
 /* ---- filling the answer: AC_ERR_NOMEM alone ---- */
 
 ac_status front_add_text(front_call *call, const char *member, const char *text, ac_error *err);
 ac_status front_add_time(front_call *call, const char *member, int64_t unix_ms, ac_error *err);
 ac_status front_add_value(front_call *call, const char *member, yyjson_mut_val *value, ac_error *err);
 
+/* ---- calls that go on when their handler has returned ---- */
+
+/* Keep the call: it lives, with its memory and input, until front_end, which must come exactly once, from any thread.
+ * The handler must return AC_OK then.  For what is relayed on the loop. */
+void front_keep(front_call *call);
+
+/* The end of a kept call: it was answered on the exchange with an HTTP status (0: the client was gone).  failure, a
+ * static text or NULL, is the exception's name, for the log. */
+void front_end(front_call *call, int http_status, const char *failure);
+
+/* The same, answering with the exception of a failure, as if the handler had returned it. */
+void front_end_failed(front_call *call, ac_status status, const ac_error *err);
+
+/* ---- answers that are event streams (api_operation.out_body is API_BODY_EVENTS) ----
+ *
+ *     AC_TRY(front_events_begin(call, err));      // sends the head, from call->output
+ *     AC_TRY(front_event(call, "chunk", doc, err));
+ *     front_events_end(call);
+ *
+ * On worker threads; a slow client blocks the writer, one that is gone makes it fail with AC_ERR_CLOSED. */
+ac_status front_events_begin(front_call *call, ac_error *err) AC_MUST_USE;
+
+/* Send an event; the root of value, in plain form, is changed on the way. */
+ac_status front_event(front_call *call, const char *event, yyjson_mut_doc *value, ac_error *err) AC_MUST_USE;
+
+/* Send the exception of a failure as the last event, and end. */
+void front_events_fail(front_call *call, ac_status status, const ac_error *err);
+void front_events_end(front_call *call);
+
 /* ---- the front itself ---- */
 
 typedef struct front_options {
     http_server_options server; /* wrap is set for TLS */
     keys *keys;                 /* borrowed */
+    const store *store;         /* borrowed; for lent keys; NULL: there are none */
     jwt_verifier *jwt;          /* borrowed; NULL: bearer tokens are refused */
     workers *workers;           /* borrowed */
     const char *region;         /* copied; for callers without one */
@@ -111,5 +149,8 @@ int front_port(const front *f);
 /* Serve until SIGTERM or SIGINT; drains.  on_ready (may be NULL) is called once the port answers. */
 ac_status front_run(front *f, void (*on_ready)(void *user), void *user, ac_error *err) AC_MUST_USE;
 void front_stop(front *f);
+
+/* Serve a connection that came in another way (http_server_adopt), spoken to without TLS. */
+void front_adopt(front *f, int fd);
 
 #endif

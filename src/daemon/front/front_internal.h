@@ -9,6 +9,7 @@
 #include <stdatomic.h>
 
 #define FRONT_BODY_MAX ((size_t)100 << 20) /* bytes of an answer */
+#define FRONT_HEADERS_MAX (API_HEADERS_MAX + 2)
 
 /* ---- metrics.c ---- */
 
@@ -36,6 +37,7 @@ ac_status metrics_write(const front *f, buf *out);
 typedef struct registration {
     front_handler handle;
     front_authorizer authorize;
+    bool closed_to_agents;
     void *room;
 } registration;
 
@@ -65,7 +67,7 @@ typedef struct front_job {
     const char *failure; /* exception name; NULL: as the status says */
     int failure_status;  /* HTTP; 0: of the exception */
     int status;          /* that was answered */
-    uint64_t body_bytes;
+    atomic_uint parts;   /* who is not done with the job: the handler's thread, and whoever keeps the call */
 } front_job;
 
 /* ---- auth.c ---- */
@@ -79,6 +81,14 @@ ac_status auth_check(front_job *job, ac_error *err) AC_MUST_USE;
 /* Answer with what the handler has put together, or with the failure. */
 void answer_success(front_job *job);
 void answer_failure(front_job *job, ac_status status, const ac_error *err);
+
+/* The head of an answer, with the headers that every one has; also sets the job's status.  What it points to lives as
+ * long as response and fields. */
+void answer_head(front_job *job, const api_response *response, http_field fields[FRONT_HEADERS_MAX],
+                 http_response *ret_head);
+
+/* The name of the exception that a failure is, and what its message says. */
+const char *answer_failure_name(front_job *job, ac_status status, const ac_error *err);
 
 /* GET /health and GET /metrics; false for other requests. */
 bool answer_operator(front_job *job);

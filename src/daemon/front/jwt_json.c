@@ -3,6 +3,7 @@
  * A token passes through several parsers on its way: proxies, this one, the agent's own.  What two of them may read
  * differently is refused here (RFC 8725 section 2.4, RFC 7519 section 4): a name that comes twice, a U+0000 at
  * which C code would cut a string, bits that decoders ignore. */
+#include "base/base64.h"
 #include "base/json.h"
 #include "daemon/front/jwt_internal.h"
 
@@ -11,52 +12,16 @@
 
 /* ---- base64url ---- */
 
-/* 0 to 63, or -1. */
-static int sextet(char letter)
-{
-    if (letter >= 'A' && letter <= 'Z')
-        return letter - 'A';
-    if (letter >= 'a' && letter <= 'z')
-        return letter - 'a' + 26;
-    if (letter >= '0' && letter <= '9')
-        return letter - '0' + 52;
-    return letter == '-' ? 62 : letter == '_' ? 63 : -1;
-}
-
-static bool is_canonical(const char *text, size_t length)
-{
-    size_t tail = length % 4;
-
-    if (length == 0 || tail == 1)
-        return false;
-    for (size_t i = 0; i < length; i++)
-        if (sextet(text[i]) < 0)
-            return false;
-    return tail == 0 || (sextet(text[length - 1]) & (tail == 2 ? 15 : 3)) == 0;
-}
-
 ac_status jwt_base64url(const char *text, size_t length, uint8_t **ret_bytes, size_t *ret_length)
 {
-    uint32_t group = 0;
-    size_t used = 0;
-    uint8_t *bytes;
+    buf bytes = BUF_INIT(length);
+    ac_status status = length ? base64_decode(&bytes, BASE64_URL, text, length) : AC_ERR_PROTOCOL;
 
-    *ret_bytes = NULL;
-    *ret_length = 0;
-    if (!is_canonical(text, length))
-        return AC_ERR_PROTOCOL;
-    bytes = malloc(length / 4 * 3 + 3);
-    if (!bytes)
-        return AC_ERR_NOMEM;
-    for (size_t i = 0; i < length; i++) {
-        group = group << 6 | (uint32_t)sextet(text[i]);
-        /* The second letter of four completes a byte with its first two bits, and so on: 2, 4, 6 bits are left. */
-        if (i % 4 != 0)
-            bytes[used++] = (uint8_t)(group >> (6 - 2 * (i % 4)));
-    }
-    *ret_bytes = bytes;
-    *ret_length = used;
-    return AC_OK;
+    *ret_bytes = status == AC_OK ? (uint8_t *)buf_take(&bytes, ret_length) : NULL;
+    if (status != AC_OK)
+        *ret_length = 0;
+    buf_done(&bytes);
+    return status == AC_OK && !*ret_bytes ? AC_ERR_NOMEM : status;
 }
 
 /* ---- JSON ---- */

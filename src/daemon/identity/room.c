@@ -4,11 +4,11 @@
 #include "daemon/identity/workload_identities.h"
 
 static const front_operation operations[] = {
-    {API_CREATE_WORKLOAD_IDENTITY, create_workload_identity, NULL},
-    {API_GET_WORKLOAD_IDENTITY, get_workload_identity, NULL},
-    {API_UPDATE_WORKLOAD_IDENTITY, update_workload_identity, NULL},
-    {API_DELETE_WORKLOAD_IDENTITY, delete_workload_identity, NULL},
-    {API_LIST_WORKLOAD_IDENTITIES, list_workload_identities, NULL},
+    {API_CREATE_WORKLOAD_IDENTITY, create_workload_identity, NULL, true},
+    {API_GET_WORKLOAD_IDENTITY, get_workload_identity, NULL, false},
+    {API_UPDATE_WORKLOAD_IDENTITY, update_workload_identity, NULL, true},
+    {API_DELETE_WORKLOAD_IDENTITY, delete_workload_identity, NULL, true},
+    {API_LIST_WORKLOAD_IDENTITIES, list_workload_identities, NULL, false},
 };
 
 ac_status identity_register(front *f, store *s, ac_error *err)

@@ -17,6 +17,8 @@
 #include "daemon/store/resources.h"
 
 #define KIND_WORKLOAD_IDENTITY "workload-identity"
+#define KIND_AGENT_RUNTIME "agent-runtime"
+#define KIND_AGENT_RUNTIME_ENDPOINT "agent-runtime-endpoint"
 
 /* How the ARNs of a kind are built. */
 typedef struct arn_kind {

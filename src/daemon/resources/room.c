@@ -166,12 +166,12 @@ static ac_status delete_resource_policy(front_call *call, ac_error *err)
 }
 
 static const front_operation operations[] = {
-    {API_TAG_RESOURCE, tag_resource, NULL},
-    {API_UNTAG_RESOURCE, untag_resource, NULL},
-    {API_LIST_TAGS_FOR_RESOURCE, list_tags_for_resource, NULL},
-    {API_PUT_RESOURCE_POLICY, put_resource_policy, NULL},
-    {API_GET_RESOURCE_POLICY, get_resource_policy, NULL},
-    {API_DELETE_RESOURCE_POLICY, delete_resource_policy, NULL},
+    {API_TAG_RESOURCE, tag_resource, NULL, true},
+    {API_UNTAG_RESOURCE, untag_resource, NULL, true},
+    {API_LIST_TAGS_FOR_RESOURCE, list_tags_for_resource, NULL, false},
+    {API_PUT_RESOURCE_POLICY, put_resource_policy, NULL, true},
+    {API_GET_RESOURCE_POLICY, get_resource_policy, NULL, false},
+    {API_DELETE_RESOURCE_POLICY, delete_resource_policy, NULL, true},
 };
 
 ac_status resources_register(front *f, store *s, ac_error *err)

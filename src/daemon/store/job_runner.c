@@ -46,6 +46,7 @@ struct job_runner {
     const char *kinds[HANDLERS_MAX];
     size_t handler_count;
     unsigned running_max, lease_ms, poll_ms, retry_ms, retry_max_ms;
+    bool alone;
     char owner[UUID_SIZE];
     workers *workers;
     pthread_t thread;
@@ -359,10 +360,12 @@ static void *runner_main(void *arg)
     return NULL;
 }
 
-static ac_status plant_periodic(store_tx *tx, void *arg, ac_error *err)
+static ac_status prepare_jobs(store_tx *tx, void *arg, ac_error *err)
 {
     const job_runner *r = arg;
 
+    if (r->alone)
+        AC_TRY(jobs_end_leases(tx, err));
     for (size_t i = 0; i < r->handler_count; i++) {
         const job_handler *h = &r->handlers[i];
         if (h->period_ms)
@@ -394,6 +397,7 @@ static void take_options(job_runner *r, const job_runner_options *o)
     r->poll_ms = o->poll_ms ? o->poll_ms : alone ? POLL_MS_ALONE : POLL_MS_SHARED;
     r->retry_ms = o->retry_ms ? o->retry_ms : RETRY_MS_DEFAULT;
     r->retry_max_ms = o->retry_max_ms ? o->retry_max_ms : RETRY_MAX_MS_DEFAULT;
+    r->alone = o->alone;
     r->handler_count = o->handler_count;
     for (size_t i = 0; i < o->handler_count; i++) {
         r->handlers[i] = o->handlers[i];
@@ -418,7 +422,7 @@ ac_status job_runner_start(store *s, const job_runner_options *options, job_runn
     store_cond_init(&r->changed);
     r->workers = workers_new(&(workers_options){.threads_max = r->running_max});
     ac_status status =
-        r->workers ? store_write(s, plant_periodic, r, err) : ac_error_set(err, AC_ERR_NOMEM, "out of memory");
+        r->workers ? store_write(s, prepare_jobs, r, err) : ac_error_set(err, AC_ERR_NOMEM, "out of memory");
     if (status == AC_OK && pthread_create(&r->thread, NULL, runner_main, r) != 0)
         status = ac_error_set(err, AC_ERR_AGAIN, "no thread for the jobs can be made");
     if (status != AC_OK) {

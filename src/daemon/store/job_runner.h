@@ -33,6 +33,7 @@ typedef struct job_runner_options {
                              queue jobs are in this process and wake the runner */
     unsigned retry_ms;     /* before the second attempt, doubled for each one more; 0: 1 s */
     unsigned retry_max_ms; /* 0: 5 min */
+    bool alone;            /* no other runner can be on this store: jobs that are running belong to one that died */
 } job_runner_options;
 
 ac_status job_runner_start(store *s, const job_runner_options *options, job_runner **ret_runner, ac_error *err)

@@ -114,6 +114,11 @@ ac_status job_release(store_tx *tx, const job *j, ac_error *err)
     return changed ? AC_OK : lost(err);
 }
 
+ac_status jobs_end_leases(store_tx *tx, ac_error *err)
+{
+    return sql_run(tx, "UPDATE jobs SET due_ms = " NOW " WHERE state = 'running'", NULL, 0, NULL, err);
+}
+
 static ac_status read_row(const sql_rows *rows, arena *memory, job *j, ac_error *err)
 {
     j->id = sql_get_int(rows, 0);

@@ -77,6 +77,9 @@ ac_status job_failed(store_tx *tx, const job *j, int64_t delay_ms, const char *m
 /* The job was not begun: let somebody else have it at once. */
 ac_status job_release(store_tx *tx, const job *j, ac_error *err) AC_MUST_USE;
 
+/* End the leases of all jobs that are running: whoever had them is known to be gone. */
+ac_status jobs_end_leases(store_tx *tx, ac_error *err) AC_MUST_USE;
+
 typedef struct job_count {
     const char *kind;
     const char *state;

@@ -72,8 +72,31 @@ static const char first_step[] =
     "CREATE UNIQUE INDEX jobs_by_key ON jobs (kind, key);"
     "CREATE INDEX jobs_by_due ON jobs (due_ms);";
 
+static const char sessions_step[] =
+    /* Sessions as others see them.  ACTIVE: one that a daemon has (claims.c of the sessions), which holds it until
+     * lease_ms, and is reached at url; claim tells one taking of it from the next.  Kinds whose sessions can be listed
+     * after their end keep them as TERMINATED, without a lease; body is what such a kind says of one. */
+    "CREATE TABLE sessions ("
+    " kind @TEXT NOT NULL,"
+    " owner @TEXT NOT NULL,"
+    " id @TEXT NOT NULL,"
+    " status @TEXT NOT NULL,"
+    " daemon @TEXT NOT NULL,"
+    " claim @INT NOT NULL,"
+    " url @TEXT NOT NULL,"
+    " lease_ms @INT NOT NULL,"
+    " created_ms @INT NOT NULL,"
+    " updated_ms @INT NOT NULL,"
+    " body @TEXT NOT NULL,"
+    " PRIMARY KEY (kind, owner, id)"
+    "@END;"
+    "CREATE UNIQUE INDEX sessions_by_time ON sessions (kind, owner, created_ms, id);"
+    "CREATE INDEX sessions_by_daemon ON sessions (daemon);"
+    "CREATE INDEX sessions_by_url ON sessions (url);";
+
 const schema_step schema_steps[] = {
     {.both = first_step},
+    {.both = sessions_step},
 };
 
 const size_t schema_step_count = ARRAY_SIZE(schema_steps);

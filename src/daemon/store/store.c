@@ -6,6 +6,7 @@
 #include "daemon/store/store.h"
 #include "daemon/store/engine.h"
 
+#include <openssl/hmac.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -179,4 +180,19 @@ void store_waker_remove(store *s, store_waker *waker)
         }
     }
     pthread_mutex_unlock(&s->wakers_lock);
+}
+
+ac_status store_key(const store *s, const char *purpose, unsigned char ret_key[STORE_KEY_BYTES], ac_error *err)
+{
+    _Static_assert(STORE_KEY_BYTES == 32, "a key is as long as SHA-256's result");
+
+    if (!HMAC(EVP_sha256(), s->secret, STORE_SECRET_BYTES, (const unsigned char *)purpose, strlen(purpose), ret_key,
+              NULL))
+        return ac_error_set(err, AC_ERR_INTERNAL, "a key cannot be derived");
+    return AC_OK;
+}
+
+bool store_is_shared(const store *s)
+{
+    return s->engine == &store_postgres;
 }

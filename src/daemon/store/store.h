@@ -63,6 +63,16 @@ ac_status store_read(store *s, store_fn fn, void *arg, ac_error *err) AC_MUST_US
  * writers come one after the other anyway. */
 ac_status store_lock(store_tx *tx, const char *name, ac_error *err) AC_MUST_USE;
 
+/* A key for a purpose ("page tokens", "workload tokens"), made from the store's own secret: the same in every daemon on
+ * this store, and in none on another.  The caller wipes it. */
+#define STORE_KEY_BYTES 32
+
+ac_status store_key(const store *s, const char *purpose, unsigned char ret_key[STORE_KEY_BYTES], ac_error *err)
+    AC_MUST_USE;
+
+/* Whether other daemons may be on the same store. */
+bool store_is_shared(const store *s);
+
 /* "sqlite" or "postgresql". */
 const char *store_engine_name(const store *s);
 

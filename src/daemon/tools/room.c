@@ -116,10 +116,10 @@ static ac_status list_code_interpreters(front_call *call, ac_error *err)
 }
 
 static const front_operation operations[] = {
-    {API_GET_BROWSER, get_browser, NULL},
-    {API_LIST_BROWSERS, list_browsers, NULL},
-    {API_GET_CODE_INTERPRETER, get_code_interpreter, NULL},
-    {API_LIST_CODE_INTERPRETERS, list_code_interpreters, NULL},
+    {API_GET_BROWSER, get_browser, NULL, false},
+    {API_LIST_BROWSERS, list_browsers, NULL, false},
+    {API_GET_CODE_INTERPRETER, get_code_interpreter, NULL, false},
+    {API_LIST_CODE_INTERPRETERS, list_code_interpreters, NULL, false},
 };
 
 ac_status tools_register(front *f, ac_error *err)

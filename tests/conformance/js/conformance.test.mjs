@@ -81,6 +81,80 @@ test('a resource policy', async () => {
   assert.equal((await send('DeleteResourcePolicy', { resourceArn })).$metadata.httpStatusCode, 204);
 });
 
+const runtime = {
+  agentRuntimeArtifact: {
+    codeConfiguration: {
+      code: { s3: { bucket: 'conformance', prefix: 'agent.zip' } },
+      runtime: 'PYTHON_3_11',
+      entryPoint: ['main.py'],
+    },
+  },
+  roleArn: 'arn:aws:iam::123456789012:role/agent',
+  networkConfiguration: { networkMode: 'PUBLIC' },
+};
+const runtimeName = () => `agent_${randomUUID().replaceAll('-', '_')}`;
+
+/** Ask until an answer satisfies done; an error is an answer as well. */
+async function until(name, input, done) {
+  const deadline = Date.now() + 20_000;
+  for (;;) {
+    const answer = await send(name, input).catch((error) => error);
+    if (done(answer)) return answer;
+    assert.ok(Date.now() < deadline, JSON.stringify(answer));
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+}
+
+const isReady = (answer) => answer.status === 'READY';
+const isGone = (answer) => answer.name === 'ResourceNotFoundException';
+
+test('an agent runtime from creation to deletion', async () => {
+  const agentRuntimeName = runtimeName();
+  const made = await send('CreateAgentRuntime', { agentRuntimeName, ...runtime, environmentVariables: { A: '1' } });
+  assert.equal(made.$metadata.httpStatusCode, 202);
+  assert.equal(made.status, 'CREATING');
+  assert.ok(made.createdAt instanceof Date);
+  const { agentRuntimeId } = made;
+
+  const found = await until('GetAgentRuntime', { agentRuntimeId }, isReady);
+  assert.equal(found.agentRuntimeName, agentRuntimeName);
+  assert.deepEqual(found.agentRuntimeArtifact, runtime.agentRuntimeArtifact);
+  assert.deepEqual(found.environmentVariables, { A: '1' });
+  assert.ok(found.lastUpdatedAt instanceof Date);
+
+  const changed = await send('UpdateAgentRuntime', { agentRuntimeId, ...runtime, description: 'two' });
+  assert.equal(changed.agentRuntimeVersion, '2');
+  await until('GetAgentRuntime', { agentRuntimeId }, isReady);
+  const { agentRuntimes } = await send('ListAgentRuntimeVersions', { agentRuntimeId });
+  assert.deepEqual(agentRuntimes.map((entry) => entry.agentRuntimeVersion), ['2', '1']);
+  assert.ok(agentRuntimes[0].lastUpdatedAt instanceof Date);
+  const taken = await refusal('CreateAgentRuntime', { agentRuntimeName, ...runtime });
+  assert.ok(taken instanceof sdk.ConflictException, taken);
+
+  const gone = await send('DeleteAgentRuntime', { agentRuntimeId });
+  assert.equal(gone.status, 'DELETING');
+  await until('GetAgentRuntime', { agentRuntimeId }, isGone);
+});
+
+test('endpoints of an agent runtime', async () => {
+  const { agentRuntimeId } = await send('CreateAgentRuntime', { agentRuntimeName: runtimeName(), ...runtime });
+  await until('GetAgentRuntime', { agentRuntimeId }, isReady);
+  const made = await send('CreateAgentRuntimeEndpoint', { agentRuntimeId, name: 'prod' });
+  assert.equal(made.endpointName, 'prod');
+  assert.ok(made.createdAt instanceof Date);
+  const named = { agentRuntimeId, endpointName: 'prod' };
+  const found = await until('GetAgentRuntimeEndpoint', named, isReady);
+  assert.equal(found.liveVersion, '1');
+  const changed = await send('UpdateAgentRuntimeEndpoint', { ...named, description: 'for all' });
+  assert.ok(changed.lastUpdatedAt instanceof Date);
+  const names = [];
+  for await (const page of sdk.paginateListAgentRuntimeEndpoints({ client, pageSize: 1 }, { agentRuntimeId }))
+    names.push(...page.runtimeEndpoints.map((entry) => entry.name));
+  assert.deepEqual(names.sort(), ['DEFAULT', 'prod']);
+  await send('DeleteAgentRuntimeEndpoint', named);
+  await until('GetAgentRuntimeEndpoint', named, isGone);
+});
+
 test('the built-in browser', async () => {
   const found = await send('GetBrowser', { browserId: 'aws.browser.v1' });
   assert.equal(found.status, 'READY');
