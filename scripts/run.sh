@@ -1,13 +1,15 @@
 #!/bin/bash
 # run.sh [PORT] - start agentcored, deploy a sample agent on it, and send that a first request; Ctrl-C ends it.
 #
-# The state is kept in build/state, so a second run finds the agent of the first.  Takes the next free port when PORT
+# The state is kept in build/state (root: /var/lib/agentcore-run), so a second run finds the agent of the first.  Takes the next free port when PORT
 # (8484) is in use.
 set -euo pipefail
 . "$(dirname "$0")/common.sh"
 
 DAEMON=build/agentcored
 STATE=build/state
+# Root's sandboxes run under users of their own, who cannot look into a checkout below /root.
+[ "$(id -u)" != 0 ] || STATE=/var/lib/agentcore-run
 AGENT=minimal_agent
 NAME=sample_agent
 PORT_FIRST=${1:-8484}

@@ -83,6 +83,7 @@ typedef struct config {
     int64_t session_processes;
     int64_t session_start_ms;
     int64_t session_warm;
+    bool session_network;
     char *peer_url;
     bool s3;
     char *s3_url;

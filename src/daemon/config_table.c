@@ -52,6 +52,8 @@ const config_option config_options[] = {
      "processes and threads of one session", NULL},
     {"Sessions", "session-start", CONFIG_DURATION, SOME, AT(session_start_ms), 100, 3600000, "60s", "TIME",
      "for an agent to open its port and answer /ping", NULL},
+    {"Sessions", "session-network", CONFIG_SWITCH, SOME, AT(session_network), 0, 1, "on", "on|off",
+     "let agents reach public addresses; off: only agentcored, where the machine has no /dev/net/tun", NULL},
     {"Sessions", "warm-sessions", CONFIG_NUMBER, SOME, AT(session_warm), 0, 1024, "0", "N",
      "sessions kept started in advance for each endpoint that is in use", NULL},
     {"Sessions", "peer-url", CONFIG_TEXT, SOME, AT(peer_url), 1, 300, NULL, "URL",

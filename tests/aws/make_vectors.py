@@ -191,7 +191,8 @@ def s3():
     """Paths as they are on the wire, neither normalised nor encoded again."""
     for name, path in [
         ("plain", "/agents/agent.zip"), ("root", "/"), ("encoded", "/my%20agents/caf%C3%A9%2Bx%3D1.zip"),
-        ("colon", "/a%3Ab"), ("dots", "/a/../b/./c"), ("slashes", "//a///b/"), ("tilde", "/~a-b_c.d"), ("dot-dot-end", "/a/.."),
+        ("colon", "/a%3Ab"), ("dots", "/a/../b/./c"), ("slashes", "//a///b/"), ("tilde", "/~a-b_c.d"),
+        ("dot-dot-end", "/a/.."),
     ]:
         yield Case("s3-" + name, path=path, host="bucket.s3.eu-west-1.amazonaws.com", region="eu-west-1", service="s3")
     yield Case("s3-version", path="/bucket/agent.zip", query="versionId=3sL4kqtJlcpXroDTDmJ-rmSpXd3dIbrHY",

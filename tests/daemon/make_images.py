@@ -13,7 +13,8 @@ import struct
 import sys
 import tarfile
 
-DATA = pathlib.Path(sys.argv[1])
+DATA = pathlib.Path(sys.argv[1]).resolve()
+OUTSIDE = str(DATA.parent)  # what changes there is noticed
 MACHINE = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm", "i686": "386"}.get(os.uname().machine)
 MACHINE = MACHINE or os.uname().machine
 OTHER = "arm64" if MACHINE != "arm64" else "amd64"
@@ -225,11 +226,11 @@ def bad_images():
         "hardlink-directory": [hardlink("h", "d")],
         "hardlink-root": [hardlink("h", ".")],
         "hardlink-behind-link": [link("l", "/etc"), hardlink("h", "l/passwd")],
-        "behind-link-out": [link("l", "/tmp"), file("l/evil")],
+        "behind-link-out": [link("l", OUTSIDE), file("l/evil")],
         "behind-link-above": [link("l", "../../.."), file("l/evil")],
         "behind-link-inside": [link("l", "d"), file("l/evil")],
         "behind-file": [file("fine/evil")],
-        "directory-behind-link": [link("l", "/tmp"), folder_entry("l/evil")],
+        "directory-behind-link": [link("l", OUTSIDE), folder_entry("l/evil")],
         "whiteout-of-nothing": [file("d/.wh.", b"")],
         "whiteout-of-dots": [file("d/.wh...", b"")],
         "name-too-long": [file("n" * 256)],
@@ -237,8 +238,8 @@ def bad_images():
         "root-as-file": [file(".")],
     }.items():
         add(name, fine, (tar(entries), "gzip", None))
-    add("whiteout-behind-link", fine, (tar([link("l", "/tmp")]), "", None),
-        (tar([file("l/.wh.artifacts-canary", b""), file("l/.wh..wh..opq", b"")]), "", None))
+    add("whiteout-behind-link", fine, (tar([link("l", OUTSIDE)]), "", None),
+        (tar([file("l/.wh.canary", b""), file("l/.wh..wh..opq", b"")]), "", None))
     add("sparse-map", (sparse_map_bomb(), "", None))
     add("sparse-giant", (sparse_giant(), "", None))
     add("bomb", (tar([file("b", bytes(80 << 20))]), "gzip", None))

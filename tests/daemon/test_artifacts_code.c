@@ -1,6 +1,5 @@
 /* test_artifacts_code.c - zip files: good ones become what they hold, hostile ones leave nothing. */
 #include "artifacts_fixture.h"
-#include "base/clock.h"
 #include "daemon/artifacts/internal.h"
 
 #include <archive.h>
@@ -8,10 +7,6 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <sched.h>
-#include <signal.h>
-#include <sys/inotify.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 
 static const char *const entry_point[] = {"main.py", NULL};

@@ -3,9 +3,6 @@
 #include "base/clock.h"
 #include "daemon/artifacts/internal.h"
 
-#include <archive.h>
-#include <archive_entry.h>
-#include <dirent.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <sched.h>

@@ -1,12 +1,12 @@
 /* artifacts.h - what is deployed: code in a zip file, or a container image, found, checked, unpacked and kept.
  *
  * An artifact is known by the digest of what it was made from, so a version that was deployed stays what it was even
- * when the zip file or the tag it came from changes.  Unpacked once, it lies in the data directory, read by all sessions
- * and written by none:
+ * when the zip file or the tag it came from changes.  Unpacked once, it lies in the data directory, read by all
+ * sessions and written by none:
  *
  *     DATA/buckets/BUCKET/KEY            zip files: where s3://BUCKET/KEY is looked for
- *     DATA/images/REPOSITORY/            OCI image layouts; tags are org.opencontainers.image.ref.name in index.json, as
- *                                        `skopeo copy SOURCE oci:DATA/images/REPOSITORY:TAG` writes them
+ *     DATA/images/REPOSITORY/            OCI image layouts; tags are org.opencontainers.image.ref.name in index.json,
+ *                                        as `skopeo copy SOURCE oci:DATA/images/REPOSITORY:TAG` writes them
  *     DATA/artifacts/code/sha256-HEX/    unpacked: root/ (what is in it) and artifact.json (what it is)
  *     DATA/artifacts/image/sha256-HEX/
  *
@@ -40,6 +40,8 @@ typedef struct artifacts_options {
 } artifacts_options;
 
 ac_status artifacts_open(const artifacts_options *options, artifacts **ret_all, ac_error *err) AC_MUST_USE;
+
+/* Have calls that run end with AC_ERR_CLOSED, wait for them, and release all. */
 void artifacts_close(artifacts *all);
 
 /* What came of it; texts live in the arena that was passed. */
@@ -69,7 +71,7 @@ typedef struct artifact_code {
  * AC_ERR_NOT_FOUND: no such object, image, tag, entry point, or none for this machine's architecture; AC_ERR_INVALID:
  * not a zip file, not an OCI layout, wrong digest, a missing layer, names or links that lead out, a name that is no
  * image reference; AC_ERR_TOO_LARGE: a limit above; AC_ERR_DENIED, AC_ERR_IO, AC_ERR_TIMEOUT: S3 or the disk;
- * AC_ERR_NOMEM. */
+ * AC_ERR_CLOSED: artifacts_close; AC_ERR_NOMEM. */
 ac_status artifact_code_get(artifacts *all, const artifact_code *code, const char *digest, arena *memory,
                             artifact *ret_artifact, ac_error *err) AC_MUST_USE;
 

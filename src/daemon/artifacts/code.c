@@ -1,9 +1,9 @@
 /* code.c - code in a zip file: from DATA/buckets, or from real S3 when that is allowed.
  *
  * A zip file in DATA/buckets belongs to whoever put it there and may be written over while it is read.  It is hashed
- * and then unpacked through one descriptor; when its times or its size have moved meanwhile, the two may be of different
- * contents and the result is thrown away.  Links in DATA/buckets are followed: only who owns the data directory can
- * make them.  What comes from S3 goes to a file of our own first. */
+ * and then unpacked through one descriptor; when its times or its size have moved meanwhile, the two may be of
+ * different contents and the result is thrown away.  Links in DATA/buckets are followed: only who owns the data
+ * directory can make them.  What comes from S3 goes to a file of our own first. */
 #include "daemon/artifacts/internal.h"
 
 #include "daemon/files.h"

@@ -56,8 +56,8 @@ static inline void json_doc_freep(yyjson_doc **doc)
 
 /* ---- layout.c ---- */
 
-/* Find the manifest for this machine.  AC_ERR_NOT_FOUND: no such tag or digest, or none for this machine; AC_ERR_INVALID:
- * not an OCI layout, or more than one image of that name. */
+/* Find the manifest for this machine.  AC_ERR_NOT_FOUND: no such tag or digest, or none for this machine;
+ * AC_ERR_INVALID: not an OCI layout, or more than one image of that name. */
 ac_status layout_find(int layout_fd, const image_reference *reference, descriptor *ret_manifest, ac_error *err)
     AC_MUST_USE;
 

@@ -4,8 +4,8 @@
  *     work.c            limits: time, space, numbers of files; texts for messages
  *     tree.c tree_*.c   writing below a directory, and nowhere else
  *     record.c          artifact.json
- *     code.c zip*.c s3*.c            zip files
- *     image.c reference.c layout*.c blob.c layer*.c image_*.c   container images */
+ *     code.c zip.c zip_directory.c s3.c   zip files (zip_internal.h)
+ *     image.c and what image_internal.h lists   container images */
 #ifndef DAEMON_ARTIFACTS_INTERNAL_H
 #define DAEMON_ARTIFACTS_INTERNAL_H
 

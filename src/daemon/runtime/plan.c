@@ -258,7 +258,7 @@ static void plan_service(const runtime_target *target, const config *c, session_
     plan->warm = (unsigned)c->session_warm;
     plan->sandbox.home = AGENT_HOME;
     plan->sandbox.uid = plan->sandbox.gid = AGENT_ID;
-    plan->sandbox.network = SANDBOX_NETWORK_PUBLIC;
+    plan->sandbox.network = c->session_network ? SANDBOX_NETWORK_PUBLIC : SANDBOX_NETWORK_NONE;
     plan->sandbox.service_port = SERVICE_PORT;
     plan->sandbox.limits = (sandbox_limits){
         .memory_bytes = (uint64_t)c->session_memory_bytes,

@@ -69,20 +69,23 @@ static bool is_empty(int dir_fd)
     return empty;
 }
 
+/* Root's sandboxes run under users of their own, who must get through to what is deployed; what is secret in here has
+ * modes of its own. */
 static ac_status close_to_others(const data_dir *dir, ac_error *err)
 {
+    mode_t mode = geteuid() == 0 ? 0711 : 0700;
     struct stat info;
 
     if (fstat(dir->dir_fd, &info) != 0)
         return io_error(err, "look at the data directory", dir->path);
-    if ((info.st_mode & 077) == 0)
+    if ((info.st_mode & 0777) == mode)
         return AC_OK;
-    if (!is_empty(dir->dir_fd) && faccessat(dir->dir_fd, LOCK_NAME, F_OK, 0) != 0)
+    if ((info.st_mode & 066) != 0 && !is_empty(dir->dir_fd) && faccessat(dir->dir_fd, LOCK_NAME, F_OK, 0) != 0)
         return ac_error_set(err, AC_ERR_DENIED,
                             "the data directory %s is open to others (mode %04o) and holds files that are not ours; "
                             "choose another one, or close it: chmod 700 %s",
                             dir->path, (unsigned)(info.st_mode & 07777), dir->path);
-    if (fchmod(dir->dir_fd, 0700) != 0)
+    if (fchmod(dir->dir_fd, mode) != 0)
         return io_error(err, "close to others the data directory", dir->path);
     return AC_OK;
 }
