@@ -213,7 +213,8 @@ static ac_status build_body(const builder *b, const view *payload)
         if (payload) {
             request->body = *payload;
         } else if (value) {
-            AC_TRY(base64_decode(&request->text, BASE64_STANDARD, yyjson_mut_get_str(value), yyjson_mut_get_len(value)));
+            AC_TRY(
+                base64_decode(&request->text, BASE64_STANDARD, yyjson_mut_get_str(value), yyjson_mut_get_len(value)));
             request->body = (view){request->text.data, request->text.length};
         }
         return AC_OK;

@@ -6,11 +6,7 @@
 #include "daemon/tools/room.h"
 
 static const daemon_room *const rooms[] = {
-    &resources_room,
-    &identity_room,
-    &tools_room,
-    &runtime_room_row,
-    NULL,
+    &resources_room, &identity_room, &tools_room, &runtime_room_row, NULL,
 };
 
 _Static_assert(ARRAY_SIZE(rooms) <= DAEMON_ROOMS_MAX + 1, "there is a place for each room");

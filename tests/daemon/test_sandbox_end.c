@@ -139,7 +139,7 @@ static void many_at_once(void **state)
         sandbox_free(boxes[i]);
     assert_int_equal(fixture_busy(*state), 0);
     assert_int_equal(fixture_groups(*state), 0);
-    assert_true(fixture_open_files(getpid()) <= files + 1); /* agentcore-init's, which is kept */
+    assert_true(fixture_open_files(getpid()) <= files + 1);                        /* agentcore-init's, which is kept */
     assert_true(fixture_open_files(fixture_spawner(*state)) <= spawner_files + 4); /* runners */
 }
 
