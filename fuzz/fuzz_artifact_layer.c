@@ -21,7 +21,7 @@ static int open_layout(void)
 
     if (fd >= 0)
         return fd;
-    strcpy(layout, access("/dev/shm", W_OK) == 0 ? "/dev/shm/fuzz-layout-XXXXXX" : "/tmp/fuzz-layout-XXXXXX");
+    snprintf(layout, sizeof layout, "%s/fuzz-layout-XXXXXX", access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
     require(mkdtemp(layout) != NULL);
     fd = open(layout, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     require(mkdirat(fd, "blobs", 0700) == 0 && mkdirat(fd, "blobs/sha256", 0700) == 0);

@@ -31,7 +31,7 @@ static bool same_build(const box_config *head)
 {
     const box_config mine = {BOX_CONFIG_HEADER};
 
-    return head->version == mine.version && head->config_size == mine.config_size &&
+    return head && head->version == mine.version && head->config_size == mine.config_size &&
            head->event_size == mine.event_size && head->request_size == mine.request_size &&
            head->reply_size == mine.reply_size;
 }

@@ -10,6 +10,7 @@
 #include <linux/magic.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
@@ -39,12 +40,11 @@ static bool read_text(const char *pid, const char *name, char *text, size_t size
 
 static uint64_t resident_bytes(const char *pid)
 {
-    unsigned long long size, resident;
-    char text[256];
+    char text[256], *resident;
 
-    if (!read_text(pid, "statm", text, sizeof text) || sscanf(text, "%llu %llu", &size, &resident) != 2)
+    if (!read_text(pid, "statm", text, sizeof text) || !(resident = strchr(text, ' ')))
         return 0;
-    return resident * (uint64_t)sysconf(_SC_PAGESIZE);
+    return strtoull(resident, NULL, 10) * (uint64_t)sysconf(_SC_PAGESIZE);
 }
 
 /* A process that may not be looked into counts in full. */

@@ -50,7 +50,7 @@ static ac_status open_file(int layout_fd, const char *name, int *ret_fd, struct 
 ac_status blob_open(int layout_fd, const descriptor *d, int *ret_fd, ac_error *err)
 {
     char name[96];
-    struct stat info;
+    struct stat info = {0};
     ac_status status;
 
     snprintf(name, sizeof name, "blobs/sha256/%.64s", d->digest + strlen(DIGEST_PREFIX));

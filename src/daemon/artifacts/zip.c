@@ -307,7 +307,7 @@ static ac_status make_link(const unzip *u, const zip_entry *e, const char *path)
 
 static ac_status make_entry(const unzip *u, const zip_entry *e)
 {
-    char path[ARTIFACT_PATH_MAX];
+    char path[ARTIFACT_PATH_MAX] = "";
 
     AC_TRY(work_add_file(u->w, u->err));
     AC_TRY(check_name(u, e, path));

@@ -54,7 +54,8 @@ ac_status lent_key_make(const store *s, const char *account, int64_t expires_s, 
     *ret_key = (lent_key){.token = {.cap = 4096, .secret = true}};
     AC_TRY(draw_access_key(ret_key->access_key, err));
     AC_TRY(secret_of(s, ret_key->access_key, LENT_KEY_SIZE - 1, &secret, err));
-    memcpy(ret_key->secret, secret.data, MIN(secret.length, sizeof ret_key->secret - 1));
+    if (secret.data)
+        memcpy(ret_key->secret, secret.data, MIN(secret.length, sizeof ret_key->secret - 1));
     length = snprintf(text, sizeof text, "%.*s %s", KEY_ACCOUNT_SIZE - 1, account, ret_key->access_key);
     AC_TRY(sealed_make(s, TOKEN_PREFIX, text, (size_t)length, expires_s, &ret_key->token, err));
     return buf_terminate(&ret_key->token) ? AC_OK : ac_error_set(err, AC_ERR_NOMEM, "out of memory");
@@ -71,6 +72,7 @@ bool lent_key_is(const char *access_key, size_t length)
     return length == LENT_KEY_SIZE - 1 && memcmp(access_key, LENT_KEY_PREFIX, sizeof LENT_KEY_PREFIX - 1) == 0;
 }
 
+/* NOLINTNEXTLINE(readability-function-size): the header says why it takes so much */
 ac_status lent_key_find(const store *s, const char *access_key, size_t length, const char *token, size_t token_length,
                         int64_t now_s, buf *ret_secret, char ret_account[KEY_ACCOUNT_SIZE], ac_error *err)
 {

@@ -51,7 +51,7 @@ static ac_status seal_caller(const front_call *call, const store *s, const char 
     };
 
     for (size_t i = 0; i < TEXTS; i++)
-        if (buf_append(&plain, texts[i], strlen(texts[i]) + 1) != AC_OK)
+        if (!texts[i] || buf_append(&plain, texts[i], strlen(texts[i]) + 1) != AC_OK)
             return ac_error_set(err, AC_ERR_INVALID, "The request is too long to be passed on to another daemon");
     AC_TRY(sealed_make(s, PREFIX, plain.data, plain.length, clock_unix_ms() / 1000 + SEAL_LIFE_S, &sealed, err));
     *ret_sealed = arena_copy(call->memory, sealed.data, sealed.length);
@@ -209,7 +209,7 @@ ac_status front_pass_on(front_call *call, const char *url, ac_error *err)
     const http_request *request = http_exchange_request(call->exchange);
     passing *p = arena_zalloc(call->memory, sizeof *p);
     const http_relay_events events = {connect_peer, on_head, on_end, p};
-    const char *target, *sealed;
+    const char *target = NULL, *sealed = NULL;
     http_relay_options options;
     ac_status status;
 

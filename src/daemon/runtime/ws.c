@@ -152,7 +152,7 @@ static ac_status add_handshake(invocation *in, ac_error *err)
 ac_status connect_agent_runtime(front_call *call, ac_error *err)
 {
     _cleanup_(invocation_dropp) invocation *in = NULL;
-    const char *session_id = NULL, *target;
+    const char *session_id = NULL, *target = NULL;
     ac_status status;
 
     if (!http_exchange_request(call->exchange)->websocket)

@@ -239,7 +239,7 @@ ac_status cgroup_make(cgroups *groups, const char *name, const cgroup_limits *li
     if (!group)
         return ac_error_set(err, AC_ERR_NOMEM, "out of memory");
     group->groups = groups;
-    strcpy(group->name, name);
+    memcpy(group->name, name, strlen(name) + 1);
     for (size_t i = 0; i < groups->count; i++) {
         int failure = make_in(group, &groups->all[i], limits);
 

@@ -44,7 +44,7 @@ static void kill_listed(const char *directory, char *list)
 
         if (pid <= 0 || pid == (long)getpid() || strlen(line) >= sizeof next->number)
             continue; /* 0: of another process namespace */
-        strcpy(next->number, line);
+        memcpy(next->number, line, strlen(line) + 1);
         next->handle = (int)syscall(SYS_pidfd_open, (pid_t)pid, 0);
         count += next->handle >= 0;
         if (count == AT_ONCE) {

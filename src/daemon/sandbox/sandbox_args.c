@@ -242,6 +242,8 @@ static ac_status add_all(args *a, ac_error *err)
     return AC_OK;
 }
 
+/* The parameter data is written through a.data. */
+/* NOLINTNEXTLINE(readability-non-const-parameter) */
 ac_status sandbox_args(const sandbox_spec *spec, arena *memory, int *ret_fd, int data[SANDBOX_DATA_MAX],
                        size_t *ret_count, ac_error *err)
 {

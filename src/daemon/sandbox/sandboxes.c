@@ -142,6 +142,7 @@ static ac_status make_sockets(sandbox *box, parcel *p, ac_error *err)
     return AC_OK;
 }
 
+/* NOLINTNEXTLINE(readability-function-size): one step after the other */
 static ac_status fill_parcel(sandbox *box, const sandbox_spec *spec, arena *memory, parcel *p, ac_error *err)
 {
     int data[SANDBOX_DATA_MAX], fd;

@@ -131,6 +131,7 @@ void box_kill(spawn_box *b)
 }
 
 /* One message: who sends it (0: unknown), and the descriptors that come with it.  Returns what recvmsg returns. */
+/* NOLINTNEXTLINE(readability-non-const-parameter): recvmsg writes through part */
 static ssize_t read_line(int line, char *ret_word, pid_t *ret_sender, int fds[2], size_t *ret_count)
 {
     union {

@@ -231,7 +231,7 @@ static ac_status send_to_runner(spawn_loop *s, const spawn_request *request, int
 ac_status box_launch(spawn_loop *s, const spawn_request *request, int *fds, size_t count, spawn_box *b, ac_error *err)
 {
     ac_status status;
-    runner r;
+    runner r = {0};
 
     if (request->data_count > BOX_FD_END - BOX_FD_DATA || count != SPAWN_FIXED_FDS + request->data_count)
         return ac_error_set(err, AC_ERR_INTERNAL, "a request with %zu descriptors", count);

@@ -64,7 +64,7 @@ static ac_status add_child(view *v, view_node *parent, view_node node, view_node
 {
     view_node *copy = arena_alloc(v->memory, sizeof *copy);
 
-    if (!copy || !node.name || (node.kind != NODE_MADE && !node.source))
+    if (!copy || !parent || !node.name || (node.kind != NODE_MADE && !node.source))
         return ac_error_set(err, AC_ERR_NOMEM, "out of memory");
     if (++v->nodes > NODES_MAX)
         return ac_error_set(err, AC_ERR_INVALID, "the sandbox would have to be put together from too many pieces");

@@ -68,7 +68,7 @@ ac_status session_socket(session *s, int *ret_fd, ac_error *err)
 
 void session_prepare_socket(session *s)
 {
-    int fd;
+    int fd = -1;
 
     if (!s->recipe->plan.port)
         return;

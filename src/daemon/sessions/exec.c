@@ -80,7 +80,7 @@ ac_status session_exec(session *s, const sandbox_command *command,
                        void (*on_end)(void *user, const sandbox_event *event), void *user, uint32_t *ret_id,
                        ac_error *err)
 {
-    uint32_t id;
+    uint32_t id = 0;
 
     if (!session_enter(s))
         return ac_error_set(err, AC_ERR_CLOSED, "the session is over");

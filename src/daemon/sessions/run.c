@@ -253,5 +253,5 @@ ac_status session_run(session *s, const run_command *command, run_result *ret_re
     for (size_t i = 0; i < STREAMS; i++)
         if (ends[i] >= 0)
             close(ends[i]);
-    return status == AC_OK ? watch(s, r, id, ret_result, err) : status;
+    return status == AC_OK ? watch(s, r, id, ret_result, err) : status; /* NOLINT(clang-analyzer-unix.Malloc): see r */
 }

@@ -165,8 +165,8 @@ static bool is_open(const log_reader *r, ino_t inode)
 static ac_status open_files(log_reader *r, ino_t until, ac_error *err)
 {
     for (int number = 0; number < SESSION_LOG_FILES; number++) {
-        ino_t inode;
-        int fd;
+        ino_t inode = 0;
+        int fd = -1;
         ac_status status = open_one(r, number, &fd, &inode, err);
 
         if (status == AC_ERR_NOT_FOUND && number > 0)
