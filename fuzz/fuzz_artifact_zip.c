@@ -12,7 +12,8 @@ static void check_links(const char *root, const char *path)
     DIR *directory = opendir(path);
     const struct dirent *entry;
 
-    require(directory != NULL);
+    if (!directory)
+        abort();
     while ((entry = readdir(directory))) {
         char child[PATH_MAX], *real;
         struct stat info;

@@ -6,6 +6,7 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <ftw.h>
+#include <inttypes.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -216,8 +217,8 @@ static void one_after_the_other_leaves_nothing(void **state)
         assert_int_equal(stop(f, "one"), AC_OK);
     }
     qsort(took_us, ONE_AFTER_THE_OTHER, sizeof(took_us[0]), by_size);
-    print_message("# start: p50 %.1f ms, p99 %.1f ms\n", (double)took_us[ONE_AFTER_THE_OTHER / 2] / 1000,
-                  (double)took_us[ONE_AFTER_THE_OTHER * 99 / 100] / 1000);
+    print_message("# start: p50 %" PRIu64 " us, p99 %" PRIu64 " us\n", took_us[ONE_AFTER_THE_OTHER / 2],
+                  took_us[ONE_AFTER_THE_OTHER * 99 / 100]);
     wait_until_gone(f, boxes, fds, processes);
 }
 

@@ -28,6 +28,7 @@ static void on_head(http_upstream *u, const http_upstream_head *head, void *user
     ((caller *)user)->status = head->status;
 }
 
+/* NOLINTNEXTLINE(readability-non-const-parameter): the type is http_upstream_events' */
 static void on_data(http_upstream *u, char *data, size_t length, void *user)
 {
     (void)u;

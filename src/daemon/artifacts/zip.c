@@ -136,7 +136,7 @@ static ac_status check_all(const unzip *u, ac_error *err)
 /* Where they begin.  The local header must be of the same file. */
 static ac_status find_data(const unzip *u, const zip_entry *e, uint64_t *ret_at)
 {
-    unsigned char header[LOCAL_BYTES];
+    unsigned char header[LOCAL_BYTES] = {0};
     _cleanup_(buf_done) buf name = BUF_INIT(UINT16_MAX);
     uint64_t at = 0;
 

@@ -74,7 +74,7 @@ static ac_status find_end(const zip_file *z, uint64_t *ret_at, unsigned char rec
 /* zip64's record lies right before its locator, which lies right before the end record. */
 static ac_status read_end64(zip_file *z, uint64_t *end, ac_error *err)
 {
-    unsigned char locator[LOCATOR_BYTES], record[END64_BYTES];
+    unsigned char locator[LOCATOR_BYTES] = {0}, record[END64_BYTES] = {0};
 
     if (*end < LOCATOR_BYTES + END64_BYTES)
         return AC_OK;
