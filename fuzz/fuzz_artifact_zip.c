@@ -1,5 +1,5 @@
-/* fuzz_artifact_zip.c - a zip file of a stranger: what it becomes stays where it belongs (artifact_oracle.h), links of it
- * lead nowhere else, and what it claims is what is counted. */
+/* fuzz_artifact_zip.c - a zip file of a stranger: what it becomes stays where it belongs (artifact_oracle.h), links of
+ * it lead nowhere else, and what it claims is what is counted. */
 #include "artifact_oracle.h"
 
 #include <limits.h>

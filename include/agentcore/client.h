@@ -95,8 +95,8 @@ typedef struct ac_client_stream ac_client_stream;
 
 /* Call an operation and return when its answer begins; input as in ac_client_call.  *ret_stream is the caller's
  * (ac_client_stream_close); NULL after a failure.  A request that may have arrived is not sent again, unless the
- * service itself answered that it failed.  Blocks; any thread.  Errors as ac_client_call, and AC_ERR_INVALID when the operation
- * does not stream events. */
+ * service itself answered that it failed.  Blocks; any thread.  Errors as ac_client_call, and AC_ERR_INVALID when the
+ * operation does not stream events. */
 AC_API ac_status ac_client_open(ac_client *client, const char *operation, yyjson_val *input,
                                 ac_client_stream **ret_stream, ac_error *err);
 

@@ -303,8 +303,8 @@ typedef struct ac_runtime_wait_options {
  * *ret_output (may be NULL) is what GetAgentRuntime or GetAgentRuntimeEndpoint then says, the caller's
  * (yyjson_doc_free).  Blocks; any thread.
  * Errors: AC_ERR_STATE "Reached CREATE_FAILED: reason" (also UPDATE_FAILED, and DELETE_FAILED of an endpoint; the
- * reason is "Unknown" when there is none), AC_ERR_TIMEOUT "Did not reach READY within N seconds", and those of ac_client_call:
- * a look that fails ends the wait.
+ * reason is "Unknown" when there is none), AC_ERR_TIMEOUT "Did not reach READY within N seconds", and those of
+ * ac_client_call: a look that fails ends the wait.
  * Operations: GetAgentRuntime, GetAgentRuntimeEndpoint. */
 AC_API ac_status ac_runtime_wait_ready(ac_client *client, const char *runtime_id,
                                        const ac_runtime_wait_options *options, yyjson_doc **ret_output, ac_error *err);

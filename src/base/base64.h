@@ -1,5 +1,5 @@
-/* base64.h - base64 (RFC 4648) with one text per value: no line breaks, no stray characters, and nothing but zero bits in
- * what the last character leaves over. */
+/* base64.h - base64 (RFC 4648) with one text per value: no line breaks, no stray characters, and nothing but zero bits
+ * in what the last character leaves over. */
 #ifndef BASE_BASE64_H
 #define BASE_BASE64_H
 

@@ -253,8 +253,8 @@ void http_exchange_schedule(http_exchange *x)
 }
 
 /* Answers made on the loop in one turn are cheaper written one after the other than each between two requests: the
- * processor stays in the kernel's code, and a client that they all go to is woken once.  One that took long to make waits
- * no longer.  (A handler that blocks the loop holds up the answers before it too, as it does everything else.) */
+ * processor stays in the kernel's code, and a client that they all go to is woken once.  One that took long to make
+ * waits no longer.  (A handler that blocks the loop holds up the answers before it too, as it does everything else.) */
 static void schedule_answer(http_exchange *x)
 {
     if (x->scheduled)

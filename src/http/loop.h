@@ -82,8 +82,8 @@ void http_loop_leave(http_loop *loop);
 /* Run them now, inside the brackets. */
 void http_loop_run_posted(http_loop *loop);
 
-/* Have task->run(task) called at the end of the loop's turn, together with others that are held, or as soon as there are
- * LOOP_HELD_MAX of them.  For work that is cheaper done in a row.  Loop thread, inside the brackets; it is as
+/* Have task->run(task) called at the end of the loop's turn, together with others that are held, or as soon as there
+ * are LOOP_HELD_MAX of them.  For work that is cheaper done in a row.  Loop thread, inside the brackets; it is as
  * http_loop_post while loop->holds is not set. */
 void http_loop_hold(http_loop *loop, loop_task *task);
 

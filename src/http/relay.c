@@ -9,8 +9,8 @@
  *     DROP     the client's answer has no body
  *     TUNNEL   relay_tunnel.c
  *
- * The relay ends once, in relay_end: by the answer's end, by a failure, or because the exchange is over before that.  Until
- * the exchange itself is gone callbacks may still come and find it ended. */
+ * The relay ends once, in relay_end: by the answer's end, by a failure, or because the exchange is over before that.
+ * Until the exchange itself is gone callbacks may still come and find it ended. */
 #include "http/relay_internal.h"
 
 #include <strings.h>

@@ -1,5 +1,5 @@
-/* artifacts_fixture.h - a data directory with zip files and images (make_zips.py, make_images.py), and what lies in directories
- * as text. */
+/* artifacts_fixture.h - a data directory with zip files and images (make_zips.py, make_images.py), and what lies in
+ * directories as text. */
 #ifndef TESTS_DAEMON_ARTIFACTS_FIXTURE_H
 #define TESTS_DAEMON_ARTIFACTS_FIXTURE_H
 

@@ -55,8 +55,8 @@ const char *lab_about(lab *l, const char *id, const char *more);
 /* The input of UpdateAgentRuntime. */
 const char *lab_change(lab *l, const char *id, const char *more);
 
-/* Wait until a runtime, or its endpoint (NULL: the runtime itself), has a status, and get it; NULL for the status: until
- * it is gone. */
+/* Wait until a runtime, or its endpoint (NULL: the runtime itself), has a status, and get it; NULL for the status:
+ * until it is gone. */
 yyjson_mut_val *lab_wait(lab *l, const char *id, const char *endpoint, const char *status);
 
 #endif

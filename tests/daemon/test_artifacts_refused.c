@@ -1,4 +1,5 @@
-/* test_artifacts_refused.c - container images that are not what they should be: refused, and nothing is left of them. */
+/* test_artifacts_refused.c - container images that are not what they should be: refused, and nothing is left of them.
+ * */
 #include "artifacts_fixture.h"
 
 #include <pthread.h>

@@ -1,6 +1,6 @@
 /* upstream_bench.h - for the tests of the upstream: a loop, one connection on it to a server that the test itself plays
- * on the other end of a socket pair, and a record of what was seen.  Loop and server are on one thread, so every step is
- * the test's own. */
+ * on the other end of a socket pair, and a record of what was seen.  Loop and server are on one thread, so every step
+ * is the test's own. */
 #ifndef TESTS_HTTP_UPSTREAM_BENCH_H
 #define TESTS_HTTP_UPSTREAM_BENCH_H
 

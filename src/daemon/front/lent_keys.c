@@ -1,5 +1,5 @@
-/* lent_keys.c - temporary credentials without a table: "ACCOUNT ACCESS-KEY" sealed as the session token, and HMAC-SHA256
- * of the access key as the secret. */
+/* lent_keys.c - temporary credentials without a table: "ACCOUNT ACCESS-KEY" sealed as the session token, and
+ * HMAC-SHA256 of the access key as the secret. */
 #include "daemon/front/lent_keys.h"
 
 #include "base/base64.h"

@@ -1,5 +1,5 @@
-/* workload_tokens.c - what is sealed is five texts, each with its NUL: account, workload, user, issuer, subject; an empty
- * one is absent. */
+/* workload_tokens.c - what is sealed is five texts, each with its NUL: account, workload, user, issuer, subject; an
+ * empty one is absent. */
 #include "daemon/identity/workload_tokens.h"
 
 #include "daemon/front/sealed.h"

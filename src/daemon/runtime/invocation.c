@@ -1,7 +1,8 @@
 /* invocation.c - from a call to an agent's answer.
  *
- * What goes wrong on the way there is the daemon's exception; what goes wrong inside the agent is RuntimeClientError (424)
- * with the agent's own words: its error body, or, when it died or never answered, the last lines that it wrote. */
+ * What goes wrong on the way there is the daemon's exception; what goes wrong inside the agent is RuntimeClientError
+ * (424) with the agent's own words: its error body, or, when it died or never answered, the last lines that it wrote.
+ * */
 #include "daemon/runtime/invocation.h"
 
 #include "base/json.h"

@@ -40,9 +40,9 @@ typedef struct invocation {
     bool unreachable;      /* the agent could not be connected to, or said nothing */
 } invocation;
 
-/* Find the target and the session of a call (qualifier, accountId; session_id NULL: a new one).  *ret_invocation lives in
- * call->memory; until invocation_start has succeeded it is to be released with invocation_drop.  It is NULL when another
- * daemon has the session: the call was passed on to it, and the handler is done. */
+/* Find the target and the session of a call (qualifier, accountId; session_id NULL: a new one).  *ret_invocation lives
+ * in call->memory; until invocation_start has succeeded it is to be released with invocation_drop.  It is NULL when
+ * another daemon has the session: the call was passed on to it, and the handler is done. */
 ac_status invocation_open(front_call *call, const char *session_id, invocation **ret_invocation, ac_error *err)
     AC_MUST_USE;
 void invocation_drop(invocation *in);

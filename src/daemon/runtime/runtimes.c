@@ -1,8 +1,8 @@
 /* runtimes.c - the operations on agent runtimes.
  *
  * Creating or updating one stores the input as its next version, points DEFAULT to it, and queues the deployment, all
- * in one transaction; the job (deploy.c) says how it went.  Deleting one marks it, and a job does the rest, since ending
- * its sessions takes time. */
+ * in one transaction; the job (deploy.c) says how it went.  Deleting one marks it, and a job does the rest, since
+ * ending its sessions takes time. */
 #include "daemon/runtime/control.h"
 
 #include "daemon/resources/transact.h"

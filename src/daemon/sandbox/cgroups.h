@@ -1,7 +1,8 @@
 /* cgroups.h - limits over all processes of a sandbox, by control groups of version 1 or 2, whichever may be written.
  *
  * Used by the spawner alone (one thread).  Where no controller may be written the handle is empty, every call is a
- * success that does nothing, and agentcore-init's own watch and resource limits are what is left; cgroups_have tells. */
+ * success that does nothing, and agentcore-init's own watch and resource limits are what is left; cgroups_have tells.
+ * */
 #ifndef DAEMON_SANDBOX_CGROUPS_H
 #define DAEMON_SANDBOX_CGROUPS_H
 

@@ -42,8 +42,8 @@ enum {
 
 typedef enum spawn_kind { SPAWN_START = 1, SPAWN_KILL } spawn_kind;
 
-/* With SPAWN_START go the descriptors BOX_FD_ERRORS to BOX_FD_SECCOMP (any for BOX_FD_LINE, which the spawner makes) and
- * then data_count of BOX_FD_DATA. */
+/* With SPAWN_START go the descriptors BOX_FD_ERRORS to BOX_FD_SECCOMP (any for BOX_FD_LINE, which the spawner makes)
+ * and then data_count of BOX_FD_DATA. */
 typedef struct spawn_request {
     uint32_t kind;
     uint32_t data_count;

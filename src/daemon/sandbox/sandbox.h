@@ -11,9 +11,9 @@
  *
  * Processes are made by the spawner, a small process with one thread that is started first: a threaded daemon must not
  * fork.  Each sandbox is bubblewrap (namespaces, mounts, no capabilities, no_new_privs) with our system call filter, in
- * a cgroup where one may be made.  Inside, the first process is agentcore-init (guest/): it starts the program and later
- * commands, hands out sockets of the sandbox's network, watches limits that no cgroup enforces, and takes everything
- * with it when it ends.  When the spawner or this process dies, however that happens, so do all sandboxes.
+ * a cgroup where one may be made.  Inside, the first process is agentcore-init (guest/): it starts the program and
+ * later commands, hands out sockets of the sandbox's network, watches limits that no cgroup enforces, and takes
+ * everything with it when it ends.  When the spawner or this process dies, however that happens, so do all sandboxes.
  *
  * Started by root, every sandbox runs under a user of its own that owns nothing (uid_base + slot).  A sandbox that
  * cannot be walled in is not started: there is no unprotected mode. */

@@ -1,7 +1,8 @@
 /* sandbox_resolver.c - the machine's name server, for sandboxes with a network.
  *
- * It usually has a private address, or that of a resolver on the machine itself, and a sandbox may reach neither.  So it
- * gets a socket that is connected to the name server and nothing else, which agentcore-init passes queries on with. */
+ * It usually has a private address, or that of a resolver on the machine itself, and a sandbox may reach neither.  So
+ * it gets a socket that is connected to the name server and nothing else, which agentcore-init passes queries on with.
+ * */
 #include "daemon/files.h"
 #include "daemon/sandbox/sandbox_internal.h"
 

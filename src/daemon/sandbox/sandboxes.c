@@ -1,8 +1,8 @@
 /* sandboxes.c - the spawner's other end, and the start of a sandbox.
  *
  * The calling thread prepares everything (what bwrap and agentcore-init are to do, in files in memory; two sockets) and
- * sends it to the spawner in one message.  Then it waits for agentcore-init's first answer, on its own socket: starts do
- * not wait for each other.  When bwrap fails instead, that socket ends, and the reason is in the file that was its
+ * sends it to the spawner in one message.  Then it waits for agentcore-init's first answer, on its own socket: starts
+ * do not wait for each other.  When bwrap fails instead, that socket ends, and the reason is in the file that was its
  * standard error. */
 #include "base/clock.h"
 #include "daemon/sandbox/sandbox_internal.h"

@@ -2,8 +2,8 @@
  *
  * Three kinds of calls: those on the allow-list; those of which it depends on an argument; and those refused by name,
  * with EPERM, so that a program sees a refusal and not a kernel that lacks something.  Everything else, also what was
- * added to the kernel after this list, is answered ENOSYS.  Of the same answer are, on purpose: clone3 (its flags are in
- * memory, where a filter cannot look), io_uring (it does what the filter would refuse; libuv and others fall back),
+ * added to the kernel after this list, is answered ENOSYS.  Of the same answer are, on purpose: clone3 (its flags are
+ * in memory, where a filter cannot look), io_uring (it does what the filter would refuse; libuv and others fall back),
  * io_setup (its quota is the whole machine's) and sync and syncfs (they would write out the disks of the machine).
  *
  * Arguments that the kernel takes as int are compared in their lower 32 bits only: the upper ones are the caller's to

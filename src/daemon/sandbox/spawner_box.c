@@ -1,10 +1,10 @@
 /* spawner_box.c - the life of one sandbox, as the spawner sees it.
  *
- * bwrap is our child; init is bwrap's, and ours when bwrap dies before it (we adopt orphans).  bwrap ends when init has.
- * init says hello on its line when it runs, and the kernel says who that is.  From then on, killing a sandbox is killing
- * init: the kernel kills everything in its process namespace and lets init be reaped when all of that is gone.  Before,
- * bwrap and the child that it prepares are a process group, which is killed; a child that has left the group by then
- * is about to become init, and to say hello.
+ * bwrap is our child; init is bwrap's, and ours when bwrap dies before it (we adopt orphans).  bwrap ends when init
+ * has. init says hello on its line when it runs, and the kernel says who that is.  From then on, killing a sandbox is
+ * killing init: the kernel kills everything in its process namespace and lets init be reaped when all of that is gone.
+ * Before, bwrap and the child that it prepares are a process group, which is killed; a child that has left the group by
+ * then is about to become init, and to say hello.
  *
  * EVENT_GONE is sent when bwrap and init have been reaped, the line has ended (so there is no child of bwrap's that we
  * do not know), and the cgroup is removed.  Then the slot is free. */

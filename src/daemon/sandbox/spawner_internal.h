@@ -60,8 +60,8 @@ bool network_stop(spawn_box *b);
 
 /* ---- spawner_routes.c ---- */
 
-/* In a process of its own: enter the namespace; refuse ways to addresses that are not public; wait for slirp to write to
- * ready; send init its LINE_READY.  Says what fails, and ends. */
+/* In a process of its own: enter the namespace; refuse ways to addresses that are not public; wait for slirp to write
+ * to ready; send init its LINE_READY.  Says what fails, and ends. */
 _Noreturn void routes_run(int network, int users, int ready, int line);
 
 /* ---- spawner_launch.c ---- */

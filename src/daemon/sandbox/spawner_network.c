@@ -1,10 +1,10 @@
 /* spawner_network.c - a network for a sandbox: slirp4netns carries packets between a device in the sandbox's network
  * namespace and sockets of its own in ours.
  *
- * Two processes for each sandbox.  slirp stays; it has walls of its own: no file system, no rights but to bind low ports
- * when root started it, a system call filter.  The machine's loopback is closed to it, and it serves no names.  The other
- * one (spawner_routes.c) closes private addresses by routes in the sandbox's namespace, and ends; when it fails, there is
- * no sandbox. */
+ * Two processes for each sandbox.  slirp stays; it has walls of its own: no file system, no rights but to bind low
+ * ports when root started it, a system call filter.  The machine's loopback is closed to it, and it serves no names.
+ * The other one (spawner_routes.c) closes private addresses by routes in the sandbox's namespace, and ends; when it
+ * fails, there is no sandbox. */
 #include "daemon/sandbox/spawner_internal.h"
 
 #include <errno.h>
@@ -83,10 +83,10 @@ static void refuse(spawn_box *b)
 
     said[got > 0 ? got : 0] = '\0';
     said[strcspn(said, "\n")] = '\0';
-    snprintf(
-        text, sizeof text,
-        "no network can be made for the sandbox (%s): that takes slirp4netns, and a /dev/net/tun that agentcored may open",
-        said);
+    snprintf(text, sizeof text,
+             "no network can be made for the sandbox (%s): that takes slirp4netns, and a "
+             "/dev/net/tun that agentcored may open",
+             said);
     box_refuse(b->events, AC_ERR_UNSUPPORTED, text);
     box_kill(b);
 }

@@ -1,10 +1,10 @@
 /* spawner_routes.c - routes in a sandbox's network namespace that refuse what is not a public address.
  *
- * The machine's neighbours, its own private addresses, link-local ones (the metadata service of clouds is one), loopback,
- * multicast.  Routes refuse addresses, so a name that leads to such an address leads nowhere.  To change them takes
- * CAP_NET_ADMIN in the user namespace that owns the network, where nothing of the sandbox is.  A socket that is bound to
- * the device goes past routes, but only to what answers on that device's own wire: the gateway, which has no ports
- * (--disable-host-loopback, --disable-dns).  There is no IPv6: slirp4netns carries none.
+ * The machine's neighbours, its own private addresses, link-local ones (the metadata service of clouds is one),
+ * loopback, multicast.  Routes refuse addresses, so a name that leads to such an address leads nowhere.  To change them
+ * takes CAP_NET_ADMIN in the user namespace that owns the network, where nothing of the sandbox is.  A socket that is
+ * bound to the device goes past routes, but only to what answers on that device's own wire: the gateway, which has no
+ * ports (--disable-host-loopback, --disable-dns).  There is no IPv6: slirp4netns carries none.
  *
  * Also made here, because it is a low port: the socket on which agentcore-init answers questions for names. */
 #include "daemon/sandbox/spawner_internal.h"

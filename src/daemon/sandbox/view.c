@@ -1,8 +1,8 @@
 /* view.c - the tree of what is shown.
  *
- * A node is a directory that bwrap makes, something of the machine's that is shown read-only, or a symbolic link.  Paths
- * are followed as the program inside would: a symbolic link that leads to /etc means the sandbox's /etc, never the
- * machine's, and ".." stops at the root.  What is followed belongs to whoever made the directory, which is not the
+ * A node is a directory that bwrap makes, something of the machine's that is shown read-only, or a symbolic link.
+ * Paths are followed as the program inside would: a symbolic link that leads to /etc means the sandbox's /etc, never
+ * the machine's, and ".." stops at the root.  What is followed belongs to whoever made the directory, which is not the
  * program that will run in it. */
 #include "daemon/sandbox/view.h"
 

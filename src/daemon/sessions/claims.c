@@ -1,15 +1,16 @@
 /* claims.c - whose a session is, when several daemons share a store.
  *
- * A row of the table `sessions` says which daemon has a session, until when, and where that daemon is reached.  A daemon
- * is a life of the process: it draws a new id at each start.  A row whose lease is over belongs to nobody; it is taken
- * over by a comparing update, so of two that try one wins.  A row with our own url but another id is from a former life
- * of ours, and belongs to nobody either.
+ * A row of the table `sessions` says which daemon has a session, until when, and where that daemon is reached.  A
+ * daemon is a life of the process: it draws a new id at each start.  A row whose lease is over belongs to nobody; it is
+ * taken over by a comparing update, so of two that try one wins.  A row with our own url but another id is from a
+ * former life of ours, and belongs to nobody either.
  *
  * All leases of a daemon are renewed by one statement, and say so when a row is missing: then somebody has taken a
- * session over because we were too late, and ours is ended.  Each claim has a number, so that letting go of a former one
- * cannot remove the row of its successor.
+ * session over because we were too late, and ours is ended.  Each claim has a number, so that letting go of a former
+ * one cannot remove the row of its successor.
  *
- * Alone on a store (SQLite, or without an url for others), nothing of this happens: a start does not wait for a disk. */
+ * Alone on a store (SQLite, or without an url for others), nothing of this happens: a start does not wait for a disk.
+ * */
 #include "daemon/sessions/internal.h"
 
 #include "base/clock.h"

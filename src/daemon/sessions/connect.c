@@ -1,8 +1,8 @@
 /* connect.c - sockets of a session's network, and connections to its port that are kept for the next request.
  *
  * A connection belongs to the loop that it was made on.  Each loop keeps, for each session, a short stack of idle ones
- * (the last one used is the first one taken) for IDLE_MS: servers close theirs after five seconds or more, and a request
- * that meets such a close would have to be sent again.
+ * (the last one used is the first one taken) for IDLE_MS: servers close theirs after five seconds or more, and a
+ * request that meets such a close would have to be sent again.
  *
  * Who closes what is kept: on its loop, the one who takes it and finds it unusable, the deadline, or a task that the
  * keeper posts when a session is over.  At the end, when no such loop runs any more, session_loops_done does.  A loop

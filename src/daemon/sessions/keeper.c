@@ -4,8 +4,8 @@
  * out anew, so that a use costs two stores and an unused session ends within a timer's accuracy of its time.
  *
  * What a session writes is read in bounded portions, one per turn of the loop, and no faster than OUTPUT_TURN_BYTES in
- * OUTPUT_TURN_MS: a program that writes without end then waits in its own write, and neither its neighbours nor the disk
- * notice much. */
+ * OUTPUT_TURN_MS: a program that writes without end then waits in its own write, and neither its neighbours nor the
+ * disk notice much. */
 #include "daemon/sessions/internal.h"
 
 #include "base/clock.h"

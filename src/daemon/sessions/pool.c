@@ -1,9 +1,9 @@
 /* pool.c - sessions that are started in advance.
  *
- * A pool is known from the first session whose plan names it, and keeps that plan: the sandboxes it starts are like that
- * one.  What is handed out gets the key of the one who asks, whose place in the table it takes; the pool is filled again
- * behind his back.  A pool that nobody has taken from for UNUSED_MS goes, and so does one whose runtime is stopped as a
- * whole (sessions_stop_all).  A pool whose sandboxes do not start waits longer with each failure. */
+ * A pool is known from the first session whose plan names it, and keeps that plan: the sandboxes it starts are like
+ * that one.  What is handed out gets the key of the one who asks, whose place in the table it takes; the pool is filled
+ * again behind his back.  A pool that nobody has taken from for UNUSED_MS goes, and so does one whose runtime is
+ * stopped as a whole (sessions_stop_all).  A pool whose sandboxes do not start waits longer with each failure. */
 #include "daemon/sessions/internal.h"
 
 #include "base/clock.h"

@@ -87,10 +87,10 @@ typedef struct session_peer {
 } session_peer;
 
 /* Find or start a session and use it.  While somebody else starts it, wait for that.  Blocks: worker threads.
- * AC_ERR_TIMEOUT, AC_ERR_CLOSED: it did not become ready, or died doing so: err's message is for the caller of the agent
- * and quotes its last words; AC_ERR_QUOTA; AC_ERR_AGAIN: it is being stopped (RetryableConflictException) or belongs to
- * another daemon, in which case ret_peer (may be NULL) is filled: its url is not empty; what prepare and sandbox_start
- * fail with. */
+ * AC_ERR_TIMEOUT, AC_ERR_CLOSED: it did not become ready, or died doing so: err's message is for the caller of the
+ * agent and quotes its last words; AC_ERR_QUOTA; AC_ERR_AGAIN: it is being stopped (RetryableConflictException) or
+ * belongs to another daemon, in which case ret_peer (may be NULL) is filled: its url is not empty; what prepare and
+ * sandbox_start fail with. */
 ac_status session_acquire(sessions *all, const session_request *request, session **ret_session, session_peer *ret_peer,
                           ac_error *err) AC_MUST_USE;
 
@@ -108,7 +108,8 @@ ac_status session_socket(session *s, int *ret_fd, ac_error *err) AC_MUST_USE;
 http_upstream *session_connect(session *s, http_loop *loop, bool fresh, ac_error *err);
 
 /* Give one back for later requests on the same loop, where it stays for two seconds at most; closes it when it is not
- * reusable.  On that loop's thread.  Loops on which this was called end before sessions_close and are freed after it. */
+ * reusable.  On that loop's thread.  Loops on which this was called end before sessions_close and are freed after it.
+ * */
 void session_keep(session *s, http_loop *loop, http_upstream *u);
 
 /* Another program in the session's sandbox; see sandbox_exec.  on_end is called once on the keeper's thread. */
@@ -120,8 +121,8 @@ void session_signal(session *s, uint32_t id, int signal);
 const char *session_version(const session *s);
 int64_t session_created_ms(const session *s);
 
-/* Why it is over, with the last lines of its output: "exited with code 3; its last output: ..."; "" while it lives.  Waits
- * up to wait_ms for the news, for callers whose connection has just broken. */
+/* Why it is over, with the last lines of its output: "exited with code 3; its last output: ..."; "" while it lives.
+ * Waits up to wait_ms for the news, for callers whose connection has just broken. */
 void session_over_reason(session *s, unsigned wait_ms, char ret_text[SESSION_REASON_SIZE]);
 
 /* ---- by key ---- */
