@@ -1,7 +1,8 @@
-/* bench_agent.c - the agent that bench/run.py measures: bench_agent PORT MODE [LOOPS].
+/* bench_agent.c - the agent that bench/run.py and bench/runtime.py measure: bench_agent PORT MODE [LOOPS].
  *
  *     worker, loop      {"prompt": p} in, {"response": p} out, on a worker thread or on the loop
  *     sse, sse-loop     100 events for each request, likewise
+ *     sse-paced         100 events, one each millisecond, with the time (CLOCK_MONOTONIC) at which it was sent
  *     ws, ws-events     echo of WebSocket messages: blocking style on a thread each, or callbacks on the loop
  *     idle-sse          one event, and then the reply is kept open and never finished
  *
@@ -10,8 +11,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #define EVENTS_PER_REPLY 100
+#define PACE_NS 1000000
 
 static ac_status echo(ac_request *request, ac_reply *reply, void *user)
 {
@@ -36,6 +39,24 @@ static ac_status stream(ac_request *request, ac_reply *reply, void *user)
     (void)user;
     for (int i = 0; i < EVENTS_PER_REPLY && status == AC_OK; i++)
         status = send_chunk(reply, i);
+    return status;
+}
+
+static ac_status stream_paced(ac_request *request, ac_reply *reply, void *user)
+{
+    const struct timespec pace = {.tv_nsec = PACE_NS};
+    ac_status status = AC_OK;
+
+    (void)request;
+    (void)user;
+    for (int i = 0; i < EVENTS_PER_REPLY && status == AC_OK; i++) {
+        struct timespec now;
+
+        nanosleep(&pace, NULL);
+        clock_gettime(CLOCK_MONOTONIC, &now);
+        status =
+            ac_reply_send_pack(reply, "{s:i, s:I}", "chunk", i, "at", (int64_t)now.tv_sec * 1000000000 + now.tv_nsec);
+    }
     return status;
 }
 
@@ -126,6 +147,7 @@ static ac_status set_up(ac_app *app, const char *mode)
         {"loop", echo, true},
         {"sse", stream, false},
         {"sse-loop", stream_on_loop, true},
+        {"sse-paced", stream_paced, false},
         {"ws", echo, false},
         {"ws-events", echo, false},
         {"idle-sse", stream_and_stay, true},
@@ -159,7 +181,8 @@ int main(int argc, char **argv)
     if (app && set_up(app, argv[2]) == AC_OK)
         code = ac_app_run(app, NULL);
     else
-        fprintf(stderr, "usage: bench_agent PORT worker|loop|sse|sse-loop|ws|ws-events|idle-sse [LOOPS]\n");
+        fprintf(stderr, "usage: bench_agent PORT worker|loop|sse|sse-loop|sse-paced|ws|ws-events|idle-sse"
+                        " [LOOPS]\n");
     ac_app_free(app);
     return code;
 }

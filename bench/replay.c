@@ -1,13 +1,14 @@
 /* replay.c - a load generator for requests that were prepared elsewhere: signed ones, which cost too much to make while
  * measuring.
  *
- *     replay --port N --file F [--host 127.0.0.1] [--conns N] [--seconds S] [--loop]
+ *     replay --port N --file F [--host 127.0.0.1] [--conns N] [--seconds S] [--loop] [--stamps]
  *
  * F holds the requests as they go onto the wire, each behind a line with its length in bytes.  Every connection has one
  * request under way at any time and takes the next one of the file for it.  Without --loop the run ends with the file,
  * with it the file begins anew.  A server that closes its connection behind an answer, as some do after each, is
  * connected to again, which counts into the time of the next answer; one that closes before an answer is an error.
- * Result: JSON, one line.  Exit code: 0 measured, 1 could not, 2 wrong usage. */
+ * With --stamps, events say when they were sent ({"at": CLOCK_MONOTONIC in ns}), and how old they are when they arrive
+ * is part of the result.  Result: JSON, one line.  Exit code: 0 measured, 1 could not, 2 wrong usage. */
 #include "load.h"
 
 #include <arpa/inet.h>
@@ -48,7 +49,7 @@ typedef struct replay {
     const char *file;
     unsigned connections;
     double seconds;
-    bool loop;
+    bool loop, stamps;
     const char *bytes; /* the file */
     size_t bytes_length;
     prepared *requests;
@@ -58,9 +59,9 @@ typedef struct replay {
     unsigned waiting;
     bool stopping;
     uint64_t start_ns, end_ns;
-    uint64_t answers, total, connects, refused, errors;
-    int first_refusal; /* its status */
-    histogram latency;
+    uint64_t answers, total, events, total_events, connects, refused, errors;
+    int first_refusal;      /* its status */
+    histogram latency, age; /* age: of events */
 } replay;
 
 /* ---- the file ---- */
@@ -213,16 +214,36 @@ static void answered(replay *r, link_state *l)
     l->waiting = false;
     r->waiting--;
     r->total++;
+    r->total_events += l->answer.events;
     if (l->answer.status < 200 || l->answer.status > 299) {
         r->first_refusal = r->refused++ ? r->first_refusal : l->answer.status;
     } else if (!r->stopping) {
         r->answers++;
+        r->events += l->answer.events;
         histogram_add(&r->latency, now - l->begin_ns);
     }
     if (closes(&l->answer))
         disconnect(l);
     if (!r->stopping)
         begin_next(r, l);
+}
+
+/* An event that was cut in two by a read is left out: events are paced, so that each comes alone. */
+static void note_ages(replay *r, const char *input, size_t length, uint64_t now)
+{
+    static const char name[] = "\"at\":";
+    const char *end = input + length;
+
+    for (const char *at = input; (at = memmem(at, (size_t)(end - at), name, sizeof(name) - 1)) != NULL;) {
+        uint64_t sent = 0;
+
+        for (at += sizeof(name) - 1; at < end && *at == ' '; at++)
+            ;
+        for (; at < end && *at >= '0' && *at <= '9'; at++)
+            sent = sent * 10 + (uint64_t)(*at - '0');
+        if (at < end && sent > 0 && sent <= now)
+            histogram_add(&r->age, now - sent);
+    }
 }
 
 static void take(replay *r, link_state *l)
@@ -232,6 +253,8 @@ static void take(replay *r, link_state *l)
 
     if (n < 0 && (errno == EAGAIN || errno == EINTR))
         return;
+    if (n > 0 && r->stamps)
+        note_ages(r, input, (size_t)n, now_ns());
     if (n <= 0 && !l->waiting) {
         disconnect(l); /* kept alive for long enough */
         return;
@@ -288,6 +311,10 @@ static void print_result(const replay *r, double cpu)
            r->connections, seconds, (unsigned long long)r->answers, (unsigned long long)r->total,
            (double)r->answers / seconds, histogram_quantile_us(&r->latency, 0.5),
            histogram_quantile_us(&r->latency, 0.99), (double)r->latency.max_ns / 1000);
+    printf("\"events\": %llu, \"total_events\": %llu, \"events_per_s\": %.1f, \"ages\": %llu, \"age_p50_us\": %.1f, "
+           "\"age_p99_us\": %.1f, ",
+           (unsigned long long)r->events, (unsigned long long)r->total_events, (double)r->events / seconds,
+           (unsigned long long)r->age.count, histogram_quantile_us(&r->age, 0.5), histogram_quantile_us(&r->age, 0.99));
     printf("\"connects\": %llu, \"refused\": %llu, \"refusal\": %d, \"errors\": %llu, \"load_cpu_s\": %.4f}\n",
            (unsigned long long)r->connects, (unsigned long long)r->refused, r->first_refusal,
            (unsigned long long)r->errors, cpu);
@@ -314,7 +341,9 @@ static bool prepare(replay *r)
 
 static int usage(const char *why)
 {
-    fprintf(stderr, "replay: %s\nusage: replay --port N --file F [--host H] [--conns N] [--seconds S] [--loop]\n", why);
+    fprintf(stderr,
+            "replay: %s\nusage: replay --port N --file F [--host H] [--conns N] [--seconds S] [--loop] [--stamps]\n",
+            why);
     return 2;
 }
 
@@ -342,6 +371,9 @@ static bool take_option(replay *r, int option, const char *text)
     case 'l':
         r->loop = true;
         return true;
+    case 'a':
+        r->stamps = true;
+        return true;
     default:
         return false;
     }
@@ -350,13 +382,10 @@ static bool take_option(replay *r, int option, const char *text)
 int main(int argc, char **argv)
 {
     static const struct option known[] = {
-        {"port", required_argument, NULL, 'p'},
-        {"host", required_argument, NULL, 'h'},
-        {"file", required_argument, NULL, 'f'},
-        {"conns", required_argument, NULL, 'c'},
-        {"seconds", required_argument, NULL, 's'},
-        {"loop", no_argument, NULL, 'l'},
-        {NULL, 0, NULL, 0},
+        {"port", required_argument, NULL, 'p'},    {"host", required_argument, NULL, 'h'},
+        {"file", required_argument, NULL, 'f'},    {"conns", required_argument, NULL, 'c'},
+        {"seconds", required_argument, NULL, 's'}, {"loop", no_argument, NULL, 'l'},
+        {"stamps", no_argument, NULL, 'a'},        {NULL, 0, NULL, 0},
     };
     static replay r = {.connections = 1, .seconds = 2, .address = {.sin_family = AF_INET}};
     double cpu;

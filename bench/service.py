@@ -171,10 +171,11 @@ class Replay:
         self.program = program
         self.file = os.path.join(folder, "requests")
 
-    def run(self, server, requests, clients, seconds, loop=False):
+    def run(self, server, requests, clients, seconds, loop=False, *options):
         write_requests(self.file, requests)
         command = [self.program, "--port", str(server.port), "--file", self.file]
         command += ["--conns", str(clients), "--seconds", str(seconds)] + (["--loop"] if loop else [])
+        command += options
         done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=seconds + 60)
         result = json.loads(done.stdout) if done.stdout else {}
         if done.returncode != 0 or result.get("refused") or result.get("errors"):

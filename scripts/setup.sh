@@ -53,6 +53,9 @@ libyyjson-dev JSON
 libpcre2-dev patterns of the API table
 libyaml-dev configuration file of agentcored
 libarchive-dev layers of container images (agentcored)
+libseccomp-dev system calls of sandboxes (agentcored)
+bubblewrap builds the sandboxes that agents run in
+slirp4netns the network of sandboxes that may have one
 libcurl4-openssl-dev HTTP client
 libsqlite3-dev embedded store of agentcored
 libpq-dev shared store of agentcored

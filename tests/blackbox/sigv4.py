@@ -4,6 +4,7 @@ black-box tests, for agents that they run, and for bench/."""
 import datetime
 import hashlib
 import hmac
+import re
 from urllib.parse import quote
 
 SERVICE = "bedrock-agentcore"
@@ -39,7 +40,7 @@ class Signer:
         names = sorted(headers)
         canonical = "\n".join(
             [method, quote(path, safe="/-_.~"), query]
-            + [f"{name}:{headers[name]}" for name in names]
+            + [f"{name}:{re.sub(' +', ' ', headers[name].strip())}" for name in names]
             + ["", ";".join(names), hashlib.sha256(body).hexdigest()]
         )
         digest = hashlib.sha256(canonical.encode()).hexdigest()

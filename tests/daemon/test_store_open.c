@@ -49,17 +49,18 @@ static void second_daemon_is_refused(void **state)
 static void others_are_kept_out(void **state)
 {
     fixture *f = *state;
+    const unsigned closed = geteuid() == 0 ? 0711 : 0700; /* root's sandboxes pass through to what is deployed */
     char path[128];
     ac_error err;
 
-    assert_int_equal(mode_of(f->dir, "."), 0700);
+    assert_int_equal(mode_of(f->dir, "."), closed);
     assert_int_equal(mode_of(f->dir, FILE_NAME), 0600);
     assert_int_equal(mode_of(f->dir, FILE_NAME "-wal"), 0600);
     fixture_close(f);
 
     assert_int_equal(chmod(f->dir, 0755), 0); /* ours: closed again */
     f->s = fixture_open(f, NULL);
-    assert_int_equal(mode_of(f->dir, "."), 0700);
+    assert_int_equal(mode_of(f->dir, "."), closed);
     fixture_close(f);
 
     snprintf(path, sizeof(path), "%s/lock", f->dir);
@@ -72,7 +73,7 @@ static void others_are_kept_out(void **state)
     snprintf(path, sizeof(path), "%s/not/there/yet", f->dir);
     store *deep = NULL;
     assert_ok(store_open(&(store_options){.data_dir = path}, &deep, &err));
-    assert_int_equal(mode_of(path, ".."), 0700);
+    assert_int_equal(mode_of(path, ".."), closed);
     store_close(deep);
 }
 

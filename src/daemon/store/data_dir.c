@@ -32,7 +32,14 @@ static ac_status io_error(ac_error *err, const char *what, const char *path)
     return ac_error_set(err, status, "cannot %s %s: %s", what, path, strerror(errno));
 }
 
-/* mkdir -p with mode 0700 for all that is new. */
+/* Root's sandboxes run under users of their own, who must get through to what is deployed; what is secret in here has
+ * modes of its own. */
+static mode_t closed_mode(void)
+{
+    return geteuid() == 0 ? 0711 : 0700;
+}
+
+/* mkdir -p; all that is new is closed to others. */
 static ac_status make_path(const char *path, ac_error *err)
 {
     char part[PATH_MAX];
@@ -45,7 +52,7 @@ static ac_status make_path(const char *path, ac_error *err)
             continue;
         memcpy(part, path, i);
         part[i] = '\0';
-        if (mkdir(part, 0700) != 0 && errno != EEXIST)
+        if (mkdir(part, closed_mode()) != 0 && errno != EEXIST)
             return io_error(err, "make the data directory", part);
     }
     return AC_OK;
@@ -69,11 +76,9 @@ static bool is_empty(int dir_fd)
     return empty;
 }
 
-/* Root's sandboxes run under users of their own, who must get through to what is deployed; what is secret in here has
- * modes of its own. */
 static ac_status close_to_others(const data_dir *dir, ac_error *err)
 {
-    mode_t mode = geteuid() == 0 ? 0711 : 0700;
+    mode_t mode = closed_mode();
     struct stat info;
 
     if (fstat(dir->dir_fd, &info) != 0)
