@@ -1,8 +1,8 @@
 #!/bin/bash
 # run.sh [PORT] - start agentcored, deploy a sample agent on it, and send that a first request; Ctrl-C ends it.
 #
-# The state is kept in build/state (root: /var/lib/agentcore-run), so a second run finds the agent of the first.  Takes the next free port when PORT
-# (8484) is in use.
+# The state is kept in build/state (root: /var/lib/agentcore-run) or where RUN_STATE says, so a second run finds the
+# agent of the first.  Takes the next free port when PORT (8484) is in use.
 set -euo pipefail
 . "$(dirname "$0")/common.sh"
 
@@ -10,6 +10,7 @@ DAEMON=build/agentcored
 STATE=build/state
 # Root's sandboxes run under users of their own, who cannot look into a checkout below /root.
 [ "$(id -u)" != 0 ] || STATE=/var/lib/agentcore-run
+STATE=${RUN_STATE:-$STATE}
 AGENT=minimal_agent
 NAME=sample_agent
 PORT_FIRST=${1:-8484}
@@ -55,6 +56,7 @@ trap stop INT TERM HUP
 port=$(free_port)
 [ "$port" = "$PORT_FIRST" ] || say "Port $PORT_FIRST is in use; taking $port."
 
+(umask 077 && mkdir -p "$STATE") # agentcored takes no directory that is open to others
 scripts/make-image "build/examples/$AGENT" "$STATE/images/$NAME" >/dev/null
 
 # In a process group of its own: a Ctrl-C must reach the daemon once, from here, and not twice.
