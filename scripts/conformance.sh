@@ -87,7 +87,7 @@ programs=(async_tasks_agent context_agent minimal_agent streaming_agent sync_age
 
 if [ -z "${AGENTCORED:-}" ]; then
     configure_plain
-    build build agentcored guest/init/agentcore-init "${programs[@]/#/examples/}"
+    build build agentcored guest/agentcore-init "${programs[@]/#/examples/}"
     AGENTCORED=$ROOT/build/agentcored
 fi
 export AGENTCORED
