@@ -63,6 +63,7 @@ def bearer_client(daemon, token):
     client = boto3.session.Session(region_name=daemon.region).client(
         DATA,
         endpoint_url=daemon.url,
+        verify=daemon.env.get("AWS_CA_BUNDLE"),
         config=Config(signature_version=botocore.UNSIGNED, retries={"total_max_attempts": 1, "mode": "standard"}),
     )
     client.meta.events.register(
