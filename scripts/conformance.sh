@@ -87,6 +87,9 @@ programs=(async_tasks_agent context_agent minimal_agent streaming_agent sync_age
 
 if [ -z "${AGENTCORED:-}" ]; then
     configure_plain
+    if grep -q '^build examples/cpp_agent:' build/build.ninja; then
+        programs+=(cpp_agent)
+    fi
     build build agentcored guest/agentcore-init "${programs[@]/#/examples/}"
     AGENTCORED=$ROOT/build/agentcored
 fi

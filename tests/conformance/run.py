@@ -77,28 +77,44 @@ def run_python(names):
     return result.testsRun - skipped - min(failed, result.testsRun), failed
 
 
-def run_node(modules):
-    """(passed, failed) of the tests through the JavaScript client."""
-    import runtimes  # which needs boto3, as all tests but not this program do
-
-    with target.running() as daemon:
-        runtimes.put_code(daemon, "agent.zip")
-        env = {**os.environ, **daemon.env, "CONFORMANCE_MODULES": str(pathlib.Path(modules).resolve())}
-        done = subprocess.run(
-            ["node", "--test-reporter=tap", str(HERE / "js/conformance.test.mjs")],
-            env=env,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=NODE_SECONDS,
-        )
-    cases = CASE.findall(done.stdout)
-    failed = sum(word == "not ok" for word, _ in cases)
-    if failed or done.returncode != 0 or not cases:
+def run_node_file(path, env):
+    done = subprocess.run(
+        ["node", "--test-reporter=tap", str(path)],
+        env=env,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=NODE_SECONDS,
+    )
+    words = [word for word, _ in CASE.findall(done.stdout)]
+    failed = words.count("not ok")
+    if failed or done.returncode != 0 or not words:
         print(done.stdout + done.stderr)
         failed = max(failed, 1)
-    print(f"Ran {len(cases)} tests through the AWS SDK for JavaScript")
-    return sum(word == "ok" for word, _ in cases), failed
+    return words.count("ok"), failed
+
+
+def run_node(modules):
+    """(passed, failed) of the tests through the JavaScript client."""
+    import deployed  # these need boto3, as all tests but not this program do
+    import runtimes
+
+    files = ["js/conformance.test.mjs"]
+    reason = deployed.sandboxes_missing()
+    if reason:
+        print(f"conformance: NOT RUN: {reason}")
+    elif target.STORE.name in deployed.AgentTest.stores:
+        files.append("js/agents.test.mjs")
+    passed = failed = 0
+    with target.running() as daemon:
+        runtimes.put_code(daemon, "agent.zip")
+        deployed.put_plain_agent(daemon)
+        env = {**os.environ, **daemon.env, "CONFORMANCE_MODULES": str(pathlib.Path(modules).resolve())}
+        for file in files:
+            good, bad = run_node_file(HERE / file, env)
+            passed, failed = passed + good, failed + bad
+    print(f"Ran {passed + failed} tests through the AWS SDK for JavaScript")
+    return passed, failed
 
 
 def stores(wanted):

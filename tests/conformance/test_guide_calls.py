@@ -2,7 +2,9 @@
 
 Each is a program that is told where the daemon is by the environment alone."""
 
+import functools
 import json
+import subprocess
 import sys
 import unittest
 from urllib.parse import parse_qs, urlsplit
@@ -16,6 +18,25 @@ SESSION = "my-session-id"
 TOKEN = "eyJhbGciOiJSUzI1NiIsInR5cCI6IkpXVCJ9..."
 HELLO = 'Received: {"prompt": "Hello!"}\n'  # the tests' agent says what it was told
 PACKED_HELLO = 'Received: {"prompt":"Hello!"}\n'
+PAGE = """
+const ws = new WebSocket(process.argv[1]);
+ws.onopen = () => ws.send('{"prompt": "Hello!"}');
+ws.onmessage = (event) => { console.log(`Received: ${event.data}`); ws.close(); };
+ws.onerror = (event) => { console.error(event.message); process.exit(1); };
+"""
+
+
+@functools.cache
+def websocket_of_node():
+    """The options with which Node has the WebSocket of pages; (): there is none."""
+    for options in (("--no-warnings",), ("--no-warnings", "--experimental-websocket")):
+        try:
+            done = subprocess.run(["node", *options, "--eval", "new WebSocket"], capture_output=True, text=True)
+        except OSError:
+            return ()
+        if "TypeError" in done.stderr:  # an argument is missing, and nothing else
+            return options
+    return ()
 
 
 class GuideCalls(SdkTest):
@@ -90,6 +111,13 @@ class GuideCalls(SdkTest):
         headers = self.check_presigned(url)
         (session,) = parse_qs(urlsplit(url).query)["X-Amzn-Bedrock-AgentCore-Runtime-Session-Id"]
         self.assertEqual(headers["X-Amzn-Bedrock-AgentCore-Runtime-Session-Id"], session)
+
+    @unittest.skipUnless(websocket_of_node(), "there is no Node with a WebSocket")
+    def test_6_3_in_javascript(self):
+        """Its last line, which is a comment there: new WebSocket(presigned_url), as in a page."""
+        url = self.assertRan(self.block("6.3_presigned.py", {ARN: self.arn})).strip()
+        done = self.as_program("node", *websocket_of_node(), "--eval", PAGE, url)
+        self.assertEqual(self.assertRan(done), HELLO)
 
     def test_6_3_in_c(self):
         self.check_presigned(self.assertRan(self.example("presigned_url", self.arn)).strip())
