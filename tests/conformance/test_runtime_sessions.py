@@ -87,6 +87,11 @@ class Commands(AgentTest):
         out, _, end = self.shell("echo begun; sleep 100", session_id(), timeout=1)
         self.assertEqual((out, end["status"]), ("begun\n", "TIMED_OUT"))
 
+    def test_time_out_of_range(self):
+        for seconds in (0, -1, 3601):
+            answer = self.assertFails("ValidationException", 400, self.command, "true", session_id(), timeout=seconds)
+            self.assertIn("timeout", answer["Error"]["Message"])
+
     def test_killed(self):
         self.assertEqual(self.shell("kill -9 $$", session_id())[2], {"exitCode": 137, "status": "COMPLETED"})
 

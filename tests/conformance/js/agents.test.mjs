@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { createHash, randomBytes, randomUUID } from 'node:crypto';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
-import { before, test } from 'node:test';
+import { after, before, test } from 'node:test';
 
 const require = createRequire(join(process.env.CONFORMANCE_MODULES, 'package.json'));
 const control = require('@aws-sdk/client-bedrock-agentcore-control');
@@ -40,6 +40,7 @@ async function deploy(more = {}) {
 before(async () => {
   agentRuntimeArn = await deploy();
 });
+after(() => client.destroy());
 
 const invoke = (payload, more = {}) =>
   send('InvokeAgentRuntime', {
@@ -104,6 +105,7 @@ test('headers from the agent', async () => {
   const answer = await invoke({ do: 'status', status: 200, body: '', headers: { 'Mcp-Session-Id': 'm2', baggage: 'b' } });
   assert.equal(answer.mcpSessionId, 'm2');
   assert.equal(answer.baggage, 'b');
+  assert.equal(await answer.response.transformToString(), '');
 });
 
 test('a stream, event by event', async () => {
