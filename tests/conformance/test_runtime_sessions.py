@@ -19,6 +19,21 @@ class Stop(AgentTest):
         self.assertEqual((answer["runtimeSessionId"], answer["statusCode"]), (session, 200))
         self.assertNotEqual(self.echo(session=session)["life"], life)
 
+    def test_asked_again(self):
+        """As clients do whose answer was lost: the same request, the same answer, and nothing else is stopped."""
+        session, other = session_id(), session_id()
+        token = str(uuid.uuid4())
+        for name in (session, other):
+            self.invoke(session=name)
+        self.assertStatus(self.stop(session, clientToken=token), 200)
+        self.assertEqual(self.stop(session, clientToken=token)["runtimeSessionId"], session)
+        life = self.echo(session=session)["life"]
+        self.assertStatus(self.stop(session, clientToken=token), 200)
+        self.assertEqual(self.echo(session=session)["life"], life)
+        answer = self.assertFails("ValidationException", 400, self.stop, other, clientToken=token)
+        self.assertEqual(answer["reason"], "IdempotentParameterMismatchException")
+        self.assertEqual(self.ask({"do": "state"}, other)["invocations"], 2)
+
     def test_of_an_endpoint(self):
         """The same id is another session at each endpoint."""
         runtime_id = self.arn.rsplit("/", 1)[1]
