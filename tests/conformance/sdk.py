@@ -2,11 +2,11 @@
 
 AgentCoreRuntimeClient makes wss URLs and takes only host names of AWS, so the daemon's certificate is for such a name
 (--tls-name), and BEDROCK_AGENTCORE_DP_ENDPOINT leads there.  Nobody but these tests knows the name: programs see it in
-an /etc/hosts of their own (as_program), and connections made here have their socket made for them (connect)."""
+an /etc/hosts of their own (as_program), and connections made here are told the address beside it (connect)."""
 
+import asyncio
 import os
 import pathlib
-import socket
 import ssl
 import subprocess
 import sys
@@ -15,7 +15,7 @@ from unittest import mock
 from urllib.parse import urlsplit
 
 import boto3
-import websockets.sync.client
+import websockets
 from deployed import HERE, AgentTest
 
 sys.path.insert(1, str(HERE.parent / "blackbox"))
@@ -24,6 +24,39 @@ from issuer import Issuer  # noqa: E402
 NAME = "agentcored.api.aws"
 WAIT_SECONDS = 30
 PROGRAM_SECONDS = 60
+
+
+async def opened(url, **options):
+    return await websockets.connect(url, **options)
+
+
+class Socket:
+    """websockets.connect(), step by step.  Not the package's own client for threads: it reads and writes a TLS
+    connection at the same time, which OpenSSL does not allow, and loses the first request of one in fifty."""
+
+    def __init__(self, url, **options):
+        self.loop = asyncio.new_event_loop()
+        try:
+            self.ws = self.wait(lambda: opened(url, **options))
+        except BaseException:
+            self.loop.close()
+            raise
+
+    def wait(self, make):
+        async def step():
+            return await asyncio.wait_for(make(), WAIT_SECONDS)
+
+        return self.loop.run_until_complete(step())
+
+    def send(self, message):
+        self.wait(lambda: self.ws.send(message))
+
+    def recv(self):
+        return self.wait(self.ws.recv)
+
+    def close(self):
+        self.wait(self.ws.close)
+        self.loop.close()
 
 
 class SdkTest(AgentTest):
@@ -56,16 +89,9 @@ class SdkTest(AgentTest):
 
     def connect(self, url, headers=None, **options):
         """A WebSocket of the package websockets; it is closed when the test ends."""
-        return self.enterContext(
-            websockets.sync.client.connect(
-                url,
-                additional_headers=headers,
-                sock=socket.create_connection(("127.0.0.1", self.port), WAIT_SECONDS),
-                ssl=self.ssl,
-                open_timeout=WAIT_SECONDS,
-                **options,
-            )
-        )
+        ws = Socket(url, extra_headers=headers, host="127.0.0.1", port=self.port, ssl=self.ssl, **options)
+        self.addCleanup(ws.close)
+        return ws
 
     def as_program(self, *command, **environment):
         """A program that knows the daemon by its name, and nothing but the environment: what it printed.
