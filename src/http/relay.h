@@ -17,7 +17,8 @@ typedef struct http_relay http_relay;
 typedef struct http_relay_answer {
     int status;               /* that the client sees; set to the server's */
     const char *content_type; /* likewise */
-    const http_field *fields; /* all others that the client sees: none of the server's goes through by itself */
+    const http_field *fields; /* all others that the client sees: none of the server's goes through by itself, but for a
+                                 WebSocket's handshake those that are not among them */
     size_t field_count;
 } http_relay_answer;
 
@@ -60,7 +61,7 @@ typedef struct http_relay_options {
  * on_writable are the relay's, and its arena is the loop's from here on.  A kept connection that turns out to be stale
  * is replaced by a fresh one, once.  When the server's answer breaks off in the middle, so does the client's (the
  * connection is closed without the end of the body).  A 101 becomes a tunnel: the server's Sec-WebSocket-Accept,
- * -Protocol and -Extensions go to the client beside the fields of the answer, unless these name them.
+ * -Protocol and -Extensions go to the client beside the fields of the answer.
  * AC_ERR_NOMEM, AC_ERR_INVALID (the request cannot be sent), AC_ERR_CLOSED (the client has gone already): on_end does
  * not come. */
 ac_status http_relay_start(http_exchange *x, const http_relay_options *options, const http_relay_events *events)
