@@ -374,6 +374,7 @@ http_conn *http_conn_new(http_home *home, http_transport *t)
     http1_init(&c->reader, &home->server->reader_options);
     t->events = &events;
     t->owner = c;
+    t->may_gather = true;
     c->next = home->conns;
     if (c->next)
         c->next->previous = c;
