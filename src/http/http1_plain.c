@@ -158,10 +158,25 @@ static size_t read_field(plain_head *p, size_t at, plain_field *f)
     return end + 2;
 }
 
-static bool name_is(const plain_head *p, const plain_field *f, const char *name)
+/* Whether a field has this name, in lower case and at least 4 bytes long: the lengths are the same.  In names bit 5 only
+ * tells upper from lower case. */
+static inline bool name_is(const plain_head *p, const plain_field *f, const char *name, size_t length)
 {
-    return strncasecmp(p->data + f->name, name, f->name_length) == 0;
+    const char *at = p->data + f->name;
+    uint32_t differ = 0;
+
+    for (size_t i = 0; i < length; i += 4) {
+        size_t from = MIN(i, length - 4);
+        uint32_t theirs, ours;
+
+        memcpy(&theirs, at + from, 4);
+        memcpy(&ours, name + from, 4);
+        differ |= (theirs | 0x20202020) ^ ours;
+    }
+    return differ == 0;
 }
+
+#define NAME_IS(head, field, literal) name_is(head, field, literal, sizeof(literal) - 1)
 
 static bool read_length(plain_head *p, const plain_field *f)
 {
@@ -190,20 +205,20 @@ static bool accept_field(plain_head *p, const plain_field *f)
 {
     switch (f->name_length) {
     case 4:
-        return !name_is(p, f, "host") || read_host(p, f);
+        return !NAME_IS(p, f, "host") || read_host(p, f);
     case 6:
-        return !name_is(p, f, "expect");
+        return !NAME_IS(p, f, "expect");
     case 7:
-        return !name_is(p, f, "upgrade");
+        return !NAME_IS(p, f, "upgrade");
     case 10:
-        return !name_is(p, f, "connection") ||
+        return !NAME_IS(p, f, "connection") ||
                (f->value_length == 10 && strncasecmp(p->data + f->value, "keep-alive", 10) == 0);
     case 14:
-        return !name_is(p, f, "content-length") || read_length(p, f);
+        return !NAME_IS(p, f, "content-length") || read_length(p, f);
     case 16:
-        return !name_is(p, f, "proxy-connection");
+        return !NAME_IS(p, f, "proxy-connection");
     case 17:
-        return !name_is(p, f, "transfer-encoding");
+        return !NAME_IS(p, f, "transfer-encoding");
     default:
         return true;
     }
