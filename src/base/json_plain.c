@@ -53,6 +53,14 @@ static const char *string_end(const char *at, const char *end, bool *ret_ascii)
     text_chunk seen = {0};
     unsigned char seen_byte = 0;
 
+    for (; end - at >= 4 * TEXT_CHUNK; at += 4 * (ptrdiff_t)TEXT_CHUNK) {
+        text_chunk a = text_load(at), b = text_load(at + TEXT_CHUNK);
+        text_chunk c = text_load(at + 2 * (ptrdiff_t)TEXT_CHUNK), d = text_load(at + 3 * (ptrdiff_t)TEXT_CHUNK);
+
+        if (text_any_high(text_to_escape(a) | text_to_escape(b) | text_to_escape(c) | text_to_escape(d)))
+            break;
+        seen |= a | b | c | d;
+    }
     for (; end - at >= TEXT_CHUNK; at += TEXT_CHUNK) {
         text_chunk chunk = text_load(at);
         unsigned first = text_first_high(text_to_escape(chunk));
