@@ -134,7 +134,7 @@ static int on_value_complete(llhttp_t *p)
 
 /* ---- the head as a whole ---- */
 
-static int fill_headers(llhttp_t *p)
+static int fill_headers(llhttp_t *p, http_header **ret_headers)
 {
     http1_message *m = message_of(p);
     size_t count = (m->span_count / 2 - 1) / 2;
@@ -152,7 +152,7 @@ static int fill_headers(llhttp_t *p)
         value[length] = '\0';
         headers[i] = (http_header){m->head.data + span[0], value, span[1], length};
     }
-    m->request.headers = headers;
+    m->request.headers = *ret_headers = headers;
     m->request.header_count = count;
     return 0;
 }
@@ -195,22 +195,30 @@ static bool name_is(const http_header *h, const char *name, size_t length)
 
 #define NAME_IS(header, literal) name_is(header, literal, sizeof literal - 1)
 
-/* The WebSocket opening handshake as RFC 6455 section 4.2.1 wants it; a key that comes twice is no key. */
-typedef struct ws_offer {
-    bool upgrade, connection, version, key;
+/* What a head says of its host, and of a WebSocket's opening handshake (RFC 6455 section 4.2.1).
+ *
+ * Clients write lines of the handshake twice: their WebSocket library's own, and behind them those that they gave it as
+ * more headers; the Python SDK's generate_ws_connection hands out all of them.  The library goes by its own, so the
+ * first line of a name counts and the others are dropped, provided that they name the same host and version. */
+typedef struct head_check {
+    const char *host;
+    bool hosts_differ, hosts_many;
+    bool upgrade, connection, version, other_version, key;
     unsigned keys;
-} ws_offer;
+} head_check;
 
-static int check_header(llhttp_t *p, const http_header *h, unsigned *hosts, ws_offer *ws)
+static int check_header(llhttp_t *p, const http_header *h, head_check *c)
 {
     http1_message *m = message_of(p);
 
     switch (h->name_length) {
     case 4:
         if (NAME_IS(h, "Host")) {
-            (*hosts)++;
             if (!http1_host_valid(h->value))
                 return fail(p, 400, "malformed Host");
+            c->hosts_many = c->host != NULL;
+            c->hosts_differ |= c->host && !value_is(h, c->host);
+            c->host = h->value;
         }
         break;
     case 6:
@@ -222,11 +230,11 @@ static int check_header(llhttp_t *p, const http_header *h, unsigned *hosts, ws_o
         break;
     case 7:
         if (NAME_IS(h, "Upgrade"))
-            ws->upgrade |= ws_header_has_token(h->value, "websocket");
+            c->upgrade |= ws_header_has_token(h->value, "websocket");
         break;
     case 10:
         if (NAME_IS(h, "Connection"))
-            ws->connection |= ws_header_has_token(h->value, "upgrade");
+            c->connection |= ws_header_has_token(h->value, "upgrade");
         break;
     case 17:
         if (NAME_IS(h, "Transfer-Encoding")) {
@@ -235,12 +243,13 @@ static int check_header(llhttp_t *p, const http_header *h, unsigned *hosts, ws_o
             if (!value_is(h, "chunked"))
                 return fail(p, 400, "a transfer coding other than chunked");
         } else if (NAME_IS(h, "Sec-WebSocket-Key")) {
-            ws->key = ws->keys++ == 0 && ws_key_valid(h->value);
+            if (c->keys++ == 0)
+                c->key = ws_key_valid(h->value);
         }
         break;
     case 21:
         if (NAME_IS(h, "Sec-WebSocket-Version"))
-            ws->version = value_is(h, "13");
+            *(value_is(h, "13") ? &c->version : &c->other_version) = true;
         break;
     default:
         break;
@@ -248,24 +257,49 @@ static int check_header(llhttp_t *p, const http_header *h, unsigned *hosts, ws_o
     return 0;
 }
 
-static int check_headers(llhttp_t *p)
+/* Keep the first line of each name that a handshake has once. */
+static void drop_repeated(http_header *headers, size_t *count)
+{
+    static const char *const names[] = {"Host", "Sec-WebSocket-Key", "Sec-WebSocket-Version"};
+    bool seen[ARRAY_SIZE(names)] = {false};
+    size_t kept = 0;
+
+    for (size_t i = 0; i < *count; i++) {
+        size_t n = 0;
+
+        while (n < ARRAY_SIZE(names) && !name_is(&headers[i], names[n], strlen(names[n])))
+            n++;
+        if (n < ARRAY_SIZE(names)) {
+            if (seen[n])
+                continue;
+            seen[n] = true;
+        }
+        headers[kept++] = headers[i];
+    }
+    *count = kept;
+}
+
+static int check_headers(llhttp_t *p, http_header *headers)
 {
     http1_reader *r = p->data;
     http1_message *m = r->message;
-    ws_offer ws = {0};
-    unsigned hosts = 0;
+    head_check c = {0};
 
     for (size_t i = 0; i < m->request.header_count; i++)
-        if (check_header(p, &m->request.headers[i], &hosts, &ws))
+        if (check_header(p, &headers[i], &c))
             return HPE_USER;
-    if (hosts > 1 || (hosts == 0 && p->http_minor >= 1))
-        return fail(p, 400, hosts ? "more than one Host" : "no Host");
+    if (!c.host && p->http_minor >= 1)
+        return fail(p, 400, "no Host");
     m->has_body = (p->flags & F_CHUNKED) || ((p->flags & F_CONTENT_LENGTH) && p->content_length > 0);
     m->content_length = p->flags & F_CONTENT_LENGTH ? p->content_length : 0;
     if (m->content_length > r->options->body_bytes_max)
         return fail(p, 413, "body larger than the limit");
-    m->request.websocket = ws.upgrade && ws.connection && ws.version && ws.key && p->method == HTTP_GET &&
-                           p->http_minor >= 1 && !m->has_body;
+    m->request.websocket = c.upgrade && c.connection && c.version && !c.other_version && c.key &&
+                           p->method == HTTP_GET && p->http_minor >= 1 && !m->has_body;
+    if (c.hosts_many && (c.hosts_differ || !m->request.websocket))
+        return fail(p, 400, "more than one Host");
+    if (m->request.websocket)
+        drop_repeated(headers, &m->request.header_count);
     return 0;
 }
 
@@ -273,10 +307,11 @@ static int on_headers_complete(llhttp_t *p)
 {
     http1_reader *r = p->data;
     http1_message *m = r->message;
+    http_header *headers;
 
     if (p->http_major != 1)
         return fail(p, 505, "unknown HTTP version");
-    if (fill_headers(p) || fill_target(p) || check_headers(p))
+    if (fill_headers(p, &headers) || fill_target(p) || check_headers(p, headers))
         return HPE_USER;
     m->request.method = llhttp_method_name((llhttp_method_t)p->method);
     m->request.head = p->method == HTTP_HEAD;
