@@ -26,6 +26,7 @@ ACCOUNT = "123456789012"
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/agent"
 PYTHON = "/usr/bin/python3"
 DESCRIPTORS_SPARE = 24
+WAITING = 4  # processes that are kept ready to become sandboxes
 NEEDED = ("user-namespaces", "mount-namespaces", "pid-namespaces", "network-namespaces", "seccomp", "bubblewrap")
 
 
@@ -110,7 +111,11 @@ class Agentcored(Daemon):
         os.makedirs(os.path.dirname(path), exist_ok=True)
         with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as z:
             for name, data in files.items():
-                z.writestr(*data) if isinstance(data, tuple) else z.writestr(name, data)
+                if not isinstance(data, tuple):  # the same bytes whenever it is made: its digest is what is deployed
+                    info = zipfile.ZipInfo(name)
+                    info.compress_type, info.external_attr = zipfile.ZIP_DEFLATED, 0o644 << 16
+                    data = info, data
+                z.writestr(*data)
         return path
 
     def code(self, key="agent.zip", entry_point="main.py", bucket="code"):
@@ -204,7 +209,8 @@ class Agentcored(Daemon):
     @property
     def helpers(self):
         """The daemon and what stands between it and the sandboxes, which is there while it lives."""
-        return self.named("agentcored")
+        waiting = self.named("agentcored-run")
+        return [pid for pid in self.named("agentcored") if pid not in waiting]
 
     def sessions_now(self):
         """How many sandboxes there are."""
@@ -219,8 +225,9 @@ class Agentcored(Daemon):
         return found
 
     def footprint(self):
-        """What is there because of sessions, counted from outside."""
-        helpers = self.helpers
+        """What is there because of sessions, counted from outside.  The processes that wait to become sandboxes are
+        others each time, as many as before; each has its cgroups."""
+        helpers, waiting = self.helpers, self.named("agentcored-run")
         descriptors = {}
         mounts = {}
         for pid in helpers:
@@ -229,8 +236,9 @@ class Agentcored(Daemon):
                 mounts[pid] = sum(1 for _ in f)
         with open("/proc/mounts", encoding="utf-8") as f:
             ours = sum(self.data_dir in line for line in f)
-        return {"processes": sorted(self.family()), "cgroups": self.cgroups(), "descriptors": descriptors,
-                "mounts": mounts, "mounts of the machine": ours}
+        return {"processes": sorted(pid for pid in self.family() if pid not in waiting), "waiting": len(waiting),
+                "cgroups": len(self.cgroups()), "descriptors": descriptors, "mounts": mounts,
+                "mounts of the machine": ours}
 
 
 class Runtime:
@@ -400,6 +408,13 @@ class RuntimeCase(unittest.TestCase):
 
     def wait_sessions(self, daemon, count, seconds=DEADLINE):
         wait_until(lambda: daemon.sessions_now() == count, f"{count} sessions", seconds)
+
+    @staticmethod
+    def settled_footprint(daemon):
+        """The footprint of a daemon without sessions."""
+        wait_until(lambda: sorted(daemon.helpers + daemon.named("agentcored-run")) == sorted(daemon.family()) and
+                   len(daemon.named("agentcored-run")) == WAITING, "the end of all sessions")
+        return daemon.footprint()
 
     def assert_nothing_left(self, daemon, before):
         """Everything that sessions have made since `before` was taken goes by itself.  A few descriptors more are

@@ -96,7 +96,7 @@ class Peers(RuntimeCase):
         c = self.conn(self.other, {"do": "stream", "count": 3, "die": 1}, session)
         c.read_head()
         self.assertTrue(ends_broken(c))
-        self.other.wait_for_another(session, life)
+        self.assertNotEqual(self.other.life(session), life)
         self.assert_agent_error(self.other.invoke({"do": "leave", "words": "farewell"}, session), "farewell")
 
     def test_web_socket(self):

@@ -186,7 +186,7 @@ class Many(RuntimeCase):
         cls.daemon = cls.serve("data", "--access-log", "off")
         cls.agent = cls.daemon.deploy(cls.daemon.put_image(program, "minimal"))
         cls.one_after_another(3 * CLIENTS)  # threads and connections to the store, which stay
-        cls.before = cls.daemon.footprint()
+        cls.before = cls.settled_footprint(cls.daemon)
         cls.files = cls.daemon.files()
 
     @classmethod

@@ -245,6 +245,7 @@ ac_status session_run(session *s, const run_command *command, run_result *ret_re
         };
 
         status = session_exec(s, &inside, on_end, r->ending, &id, err);
+        ret_result->started = status == AC_OK;
         if (status != AC_OK)
             ending_drop(r->ending); /* nobody will tell of its end */
     } else if (r->ending) {
