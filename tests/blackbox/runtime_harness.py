@@ -3,6 +3,7 @@ is left of their sessions.
 
 Sandboxes are made for real.  Where this machine cannot make them, the tests are skipped and say what is missing."""
 
+import functools
 import json
 import os
 import re
@@ -15,7 +16,7 @@ import uuid
 import zipfile
 from urllib.parse import quote
 
-from agentcored import REGION, Daemon, run
+from agentcored import PROGRAM, REGION, Daemon, clean_environment
 from harness import DEADLINE, HERE, SESSION, Closed, Conn, wait_until
 from sigv4 import Signer, query_text
 from wsclient import WebSocket
@@ -28,19 +29,30 @@ PYTHON = "/usr/bin/python3"
 DESCRIPTORS_SPARE = 24
 WAITING = 4  # processes that are kept ready to become sandboxes
 NEEDED = ("user-namespaces", "mount-namespaces", "pid-namespaces", "network-namespaces", "seccomp", "bubblewrap")
+NETWORK = ("slirp4netns", "tun-device")
+
+
+@functools.lru_cache(maxsize=None)
+def missing_here(beneath=()):
+    """What `agentcored check` finds missing, by name."""
+    done = subprocess.run([*beneath, PROGRAM, "check", "--json", "--data-dir", "/nonexistent/data"], text=True,
+                          env=clean_environment(), stdout=subprocess.PIPE, timeout=DEADLINE, check=False)
+    return {item["name"]: item["detail"] for item in json.loads(done.stdout)["items"] if item["state"] == "missing"}
 
 
 def sandboxes_missing():
     """Why no agent can be run here; None: it can."""
-    folder = tempfile.mkdtemp(prefix="agentcored-check-")
-    try:
-        items = json.loads(run("check", "--json", "--data-dir", os.path.join(folder, "data"))[1])["items"]
-    finally:
-        shutil.rmtree(folder)
-    for item in items:
-        if item["name"] in NEEDED and item["state"] == "missing":
-            return f"no sandbox can be made here: {item['name']}: {item['detail']}"
+    if not os.path.exists(PROGRAM):
+        return f"{PROGRAM} is not built"
+    for name, detail in missing_here().items():
+        if name in NEEDED:
+            return f"no sandbox can be made here: {name}: {detail}"
     return None if os.path.exists(PYTHON) else f"agents of the tests need {PYTHON}"
+
+
+def network_options(beneath=()):
+    """Where no network can be made for sandboxes, agents do without."""
+    return ("--session-network", "off") if set(NETWORK) & set(missing_here(beneath)) else ()
 
 
 def session_id():
@@ -70,9 +82,10 @@ def in_parallel(count, function):
 class Agentcored(Daemon):
     """A daemon that agents are deployed to."""
 
-    def __init__(self, data_dir, *options, env=None):
-        super().__init__(data_dir, *options, env=env)
-        os.chmod(data_dir, 0o711)
+    def __init__(self, data_dir, *options, env=None, beneath=()):
+        if "--session-network" not in options:
+            options += network_options(beneath)
+        super().__init__(data_dir, *options, env=env, beneath=beneath)
         self.host = f"127.0.0.1:{self.port}"
         found = self.env()
         self.keys = found["AWS_ACCESS_KEY_ID"], found["AWS_SECRET_ACCESS_KEY"]
@@ -382,8 +395,8 @@ class RuntimeCase(unittest.TestCase):
         cls.agent = cls.daemon.deploy()
 
     @classmethod
-    def serve(cls, name, *options):
-        daemon = Agentcored(os.path.join(cls.folder, name), *options)
+    def serve(cls, name, *options, **more):
+        daemon = Agentcored(os.path.join(cls.folder, name), *options, **more)
         cls.addClassCleanup(daemon.stop)
         return daemon
 

@@ -207,7 +207,8 @@ class Peers(RuntimeCase):
                 while b"\r\n\r\n" not in data:
                     data += peer.recv(65536)
             self.assert_error(conn.read_response(), 409, "RetryableConflictException")
-        found = [line.split(b": ", 1)[1] for line in data.split(b"\r\n") if line.lower().startswith(PEER.lower().encode())]
+        found = [line.split(b": ", 1)[1] for line in data.split(b"\r\n")
+                 if line.lower().startswith(PEER.lower().encode())]
         self.assertEqual(len(found), 1)
         return found[0].decode()
 

@@ -42,7 +42,7 @@ static void write_text(const char *path, const char *text)
 }
 
 /* Children made from now on are in a process namespace of their own.  An ordinary user needs a user namespace for that,
- * in which it is who it was.  The mount namespace is for a /proc that fits, which bwrap looks into. */
+ * in which it is who it was.  The mount namespace is for a /proc that fits, which bwrap looks into, and for `reach`. */
 static bool separate(void)
 {
     unsigned user = geteuid(), group = getegid();
@@ -105,6 +105,8 @@ _Noreturn static void be_spawner(const spawner_options *options, cgroups *groups
     prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
     if (separated && !mount_own_proc())
         _exit(1);
+    if (separated && options->reach)
+        reach(options->reach);
     spawner_run(options, groups, socket);
     _exit(0);
 }

@@ -84,8 +84,8 @@ static void refuse(spawn_box *b)
     said[got > 0 ? got : 0] = '\0';
     said[strcspn(said, "\n")] = '\0';
     snprintf(text, sizeof text,
-             "no network can be made for the sandbox (%s): that takes slirp4netns, and a "
-             "/dev/net/tun that agentcored may open",
+             "no network can be made for the sandbox (%s): see slirp4netns and tun-device in `agentcored check`, or do "
+             "without by --session-network off",
              said);
     box_refuse(b->events, AC_ERR_UNSUPPORTED, text);
     box_kill(b);
