@@ -4,6 +4,8 @@
  * it.  This process has one thread, so it may fork. */
 #include "daemon/check.h"
 
+#include "base/fork.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/filter.h>
@@ -29,7 +31,7 @@
 /* Run fn in a child: 0, or the errno it returned. */
 static int try_in_child(int (*fn)(void))
 {
-    pid_t child = fork();
+    pid_t child = fork_alone();
     int status = 0;
 
     if (child < 0)

@@ -291,6 +291,16 @@ class Runtime:
         """What tells this start of the session from another."""
         return self.echo(session, **more)["life"]
 
+    def life_after_death(self, session):
+        """The life that follows when the agent has just died.  A request that still got through to its socket is lost
+        with it, which its caller is told."""
+        while True:
+            r = self.invoke({"do": "echo"}, session)
+            if r.status == 200:
+                return r.json()["life"]
+            if r.status != 424:
+                raise AssertionError(r)
+
     def open(self, payload, session, headers=(), query=(), token=None, **options):
         """A connection on which the request was sent and nothing was read."""
         conn = Conn(self.daemon.port, **options)

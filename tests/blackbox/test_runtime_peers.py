@@ -96,7 +96,7 @@ class Peers(RuntimeCase):
         c = self.conn(self.other, {"do": "stream", "count": 3, "die": 1}, session)
         c.read_head()
         self.assertTrue(ends_broken(c))
-        self.assertNotEqual(self.other.life(session), life)
+        self.assertNotEqual(self.other.life_after_death(session), life)
         self.assert_agent_error(self.other.invoke({"do": "leave", "words": "farewell"}, session), "farewell")
 
     def test_web_socket(self):
@@ -126,6 +126,7 @@ class Peers(RuntimeCase):
         self.assertEqual(self.other.stop(session).status, 200)
         for agent in (self.agent, self.other):
             self.assert_error(agent.stop(session), 404, "ResourceNotFoundException")
+        wait_until(lambda: psql(f"SELECT count(*) FROM sessions WHERE id = '{session}'") == ["0"], "its row to go")
         here = self.first.sessions_now()
         self.assertNotEqual(self.other.life(session), life)
         self.assertEqual(self.first.sessions_now(), here, "now it is the other one's")

@@ -13,6 +13,7 @@
  * Both are forks of the daemon, before it has threads, and let go of everything that is the daemon's: descriptors,
  * terminal, signals (SIGINT and SIGTERM are the daemon's to decide on).  The keeper is in the daemon's process
  * namespace, because moving processes between cgroups of version 2 needs to see them. */
+#include "base/fork.h"
 #include "daemon/sandbox/spawner_internal.h"
 
 #include <errno.h>
@@ -124,7 +125,7 @@ _Noreturn static void be_keeper(const spawner_options *options, int socket, bool
         _exit(1);
     if (separated && !separate())
         _exit(1);
-    child = fork();
+    child = fork_alone();
     if (child == 0)
         be_spawner(options, groups, socket, separated);
     close(socket);
@@ -158,7 +159,7 @@ static ac_status start(const spawner_options *options, bool separated, int *ret_
 
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0)
         return ac_error_set(err, AC_ERR_IO, "cannot make sockets: %s", strerror(errno));
-    keeper = fork();
+    keeper = fork_alone();
     if (keeper == 0)
         be_keeper(options, ends[1], separated);
     close(ends[1]);

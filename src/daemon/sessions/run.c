@@ -164,7 +164,9 @@ static ac_status follow(running *r, uint64_t due_ms, bool *ret_ended, ac_error *
             if (polled[i].revents)
                 AC_TRY(read_stream(r, i, err));
         if (polled[STREAMS].revents && !ended) {
-            ended = true;
+            uint64_t count;
+
+            ended = read(r->ending->fd, &count, sizeof count) == (ssize_t)sizeof count;
             due_ms = MIN(due_ms, clock_monotonic_ms() + LEFT_OPEN_MS);
         }
     }
