@@ -1,14 +1,14 @@
 #!/bin/bash
 # run.sh [PORT] - start agentcored, deploy a sample agent on it, and send that a first request; Ctrl-C ends it.
 #
-# The state is kept in build/state, so a second run finds the agent of the first.  Takes the next free port when PORT
-# (8484) is in use.  Where no network can be made for sandboxes (a container without
-# /dev/net/tun), agents get none, which the sample does not need.
+# The state is kept in build/state or where RUN_STATE says, so a second run finds the agent of the first.  Takes the next
+# free port when PORT (8484) is in use.  Where no network can be made for sandboxes (a container without /dev/net/tun),
+# agents get none, which the sample does not need.
 set -euo pipefail
 . "$(dirname "$0")/common.sh"
 
 DAEMON=build/agentcored
-STATE=build/state
+STATE=${RUN_STATE:-build/state}
 AGENT=minimal_agent
 NAME=sample_agent
 PORT_FIRST=${1:-8484}
@@ -61,6 +61,7 @@ if "$DAEMON" check --data-dir "$STATE" | grep -E '^missing +(slirp4netns|tun-dev
     say ''
 fi
 
+(umask 077 && mkdir -p "$STATE") # agentcored takes no directory that is open to others
 scripts/make-image "build/examples/$AGENT" "$STATE/images/$NAME" >/dev/null
 
 # In a process group of its own: a Ctrl-C must reach the daemon once, from here, and not twice.

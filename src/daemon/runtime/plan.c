@@ -279,7 +279,8 @@ ac_status runtime_plan(void *user, arena *memory, session_plan *ret_plan, ac_err
     if (!env)
         return ac_error_set(err, AC_ERR_NOMEM, "out of memory");
     env->memory = memory;
-    AC_TRY(runtime_target_bind(target, memory, err)); /* the plan quotes it, and lives longer than the request */
+    /* The plan quotes it, and lives longer than the request. */
+    AC_TRY(runtime_target_bind(runtime_target_ref(target), memory, err));
     AC_TRY(find_artifact(request, memory, &found, err));
     plan_service(target, request->room->daemon->config, &plan);
     plan.log_name = arena_format(memory, "runtimes/%s/%s", target->id, target->endpoint);

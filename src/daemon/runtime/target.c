@@ -67,12 +67,11 @@ static void release(void *target)
 
 ac_status runtime_target_bind(const runtime_target *target, arena *memory, ac_error *err)
 {
-    ac_status status = arena_on_release(memory, release, (void *)runtime_target_ref(target));
-
-    if (status == AC_OK)
+    if (arena_on_release(memory, release, (void *)target) == AC_OK)
         return AC_OK;
     runtime_target_unref(target);
-    return ac_error_set(err, status, "out of memory");
+    ac_error_set(err, AC_ERR_NOMEM, "out of memory");
+    return AC_ERR_NOMEM;
 }
 
 DEFINE_CLEANUP(loaded_target *, loaded_free)
@@ -365,7 +364,7 @@ static ac_status find_asked_for(runtime_room *room, const front_call *call, cons
 
 ac_status runtime_authorize(front_call *call, jwt_authorizer *ret_authorizer, ac_error *err)
 {
-    _cleanup_(runtime_target_unrefp) const runtime_target *target = NULL;
+    const runtime_target *target;
 
     AC_TRY(find_asked_for(call->room, call, &target, err));
     AC_TRY(runtime_target_bind(target, call->memory, err));
