@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "base/json.h"
+#include "http/http1_plain.h"
 
 #include <string.h>
 #include <strings.h>
@@ -26,14 +27,18 @@ static http1_message *message_of(llhttp_t *p)
     return ((http1_reader *)p->data)->message;
 }
 
-static int fail(llhttp_t *p, int status, const char *what)
+static http1_event refuse(http1_reader *r, int status, const char *what)
 {
-    http1_reader *r = p->data;
-
     if (!r->error_status) {
         r->error_status = status;
         r->error = what;
     }
+    return HTTP1_ERROR;
+}
+
+static int fail(llhttp_t *p, int status, const char *what)
+{
+    refuse(p->data, status, what);
     return HPE_USER;
 }
 
@@ -202,17 +207,6 @@ typedef struct head_check {
     unsigned keys;
 } head_check;
 
-/* host [":" port], with nothing in it that belongs to another part of a URI (RFC 9112 section 3.2). */
-static bool host_valid(const http_header *h)
-{
-    static const char others[] = "-._~!$&'()*+,;=%:[]";
-
-    for (const char *c = h->value; *c; c++)
-        if (!((*c >= '0' && *c <= '9') || ((*c | 0x20) >= 'a' && (*c | 0x20) <= 'z') || strchr(others, *c)))
-            return false;
-    return true;
-}
-
 static int check_header(llhttp_t *p, const http_header *h, head_check *c)
 {
     http1_message *m = message_of(p);
@@ -220,7 +214,7 @@ static int check_header(llhttp_t *p, const http_header *h, head_check *c)
     switch (h->name_length) {
     case 4:
         if (NAME_IS(h, "Host")) {
-            if (!host_valid(h))
+            if (!http1_host_valid(h->value))
                 return fail(p, 400, "malformed Host");
             c->hosts_many = c->host != NULL;
             c->hosts_differ |= c->host && !value_is(h, c->host);
@@ -331,37 +325,47 @@ static int on_headers_complete(llhttp_t *p)
     return m->has_body ? HPE_PAUSED : 0;
 }
 
-static int on_body(llhttp_t *p, const char *at, size_t length)
+/* ---- the body ---- */
+
+static bool add_body(http1_reader *r, const char *at, size_t length)
 {
-    http1_reader *r = p->data;
     http1_message *m = r->message;
 
-    if (m->body.length + length > r->options->body_bytes_max)
-        return fail(p, 413, "body larger than the limit");
     /* A length that was only promised is not allocated at once: a megabyte at a time until it is really there. */
     if (m->body.length == 0 && buf_reserve(&m->body, MIN(m->content_length, 1U << 20) + JSON_PADDING) != AC_OK)
-        return fail(p, 500, "out of memory");
-    if (buf_append(&m->body, at, length) != AC_OK)
-        return fail(p, 500, "out of memory");
-    return 0;
+        return false;
+    return buf_append(&m->body, at, length) == AC_OK;
 }
 
 static char no_body[JSON_PADDING + 1]; /* for requests without one: zeroes, and written with zeroes only */
 
-static int on_message_complete(llhttp_t *p)
+static bool finish_body(http1_reader *r)
 {
-    http1_reader *r = p->data;
     http1_message *m = r->message;
 
     if (m->body.length) {
         if (buf_reserve(&m->body, JSON_PADDING) != AC_OK)
-            return fail(p, 500, "out of memory");
+            return false;
         memset(m->body.data + m->body.length, 0, JSON_PADDING);
     }
     m->request.body = m->body.length ? m->body.data : no_body;
     m->request.body_length = m->body.length;
     r->complete = true;
-    return HPE_PAUSED;
+    return true;
+}
+
+static int on_body(llhttp_t *p, const char *at, size_t length)
+{
+    http1_reader *r = p->data;
+
+    if (r->message->body.length + length > r->options->body_bytes_max)
+        return fail(p, 413, "body larger than the limit");
+    return add_body(r, at, length) ? 0 : fail(p, 500, "out of memory");
+}
+
+static int on_message_complete(llhttp_t *p)
+{
+    return finish_body(p->data) ? HPE_PAUSED : fail(p, 500, "out of memory");
 }
 
 static const llhttp_settings_t settings = {
@@ -395,24 +399,44 @@ void http1_begin(http1_reader *r, http1_message *message, arena *a)
     llhttp_reset(&r->parser);
     r->message = message;
     r->head_bytes = r->framing_bytes = 0;
-    r->in_head = true;
-    r->head_done = r->complete = r->in_name = false;
+    r->fresh = r->in_head = true;
+    r->plain = r->head_done = r->complete = r->in_name = false;
     r->error_status = 0;
 }
 
-static http1_event refuse(http1_reader *r, int status, const char *what)
+/* The head of a plain request is there: so much of its body as is, too. */
+static http1_event read_plain(http1_reader *r, const char *data, size_t length, size_t *ret_consumed)
 {
-    if (!r->error_status) {
-        r->error_status = status;
-        r->error = what;
-    }
-    return HTTP1_ERROR;
+    bool was_in_head = r->in_head;
+    size_t taken = MIN(length, r->body_left);
+
+    r->in_head = false;
+    r->head_done = true;
+    if (taken && !add_body(r, data, taken))
+        return refuse(r, 500, "out of memory");
+    r->body_left -= taken;
+    *ret_consumed += taken;
+    if (r->body_left > 0)
+        return was_in_head ? HTTP1_HEAD : HTTP1_MORE;
+    if (!finish_body(r))
+        return refuse(r, 500, "out of memory");
+    r->message = NULL;
+    return HTTP1_COMPLETE;
 }
 
 http1_event http1_read(http1_reader *r, const char *data, size_t length, size_t *ret_consumed)
 {
     size_t consumed = 0;
 
+    *ret_consumed = 0;
+    if (r->fresh) {
+        *ret_consumed = http1_plain_head(r->message, r->options, data, length);
+        r->plain = *ret_consumed > 0;
+        r->body_left = r->message->content_length;
+        r->fresh = false;
+    }
+    if (r->plain)
+        return read_plain(r, data + *ret_consumed, length - *ret_consumed, ret_consumed);
     while (consumed < length) {
         size_t piece = length - consumed;
         bool was_in_head = r->in_head;

@@ -60,6 +60,20 @@ void runtime_target_unref(const runtime_target *target)
         loaded_free(t);
 }
 
+static void release(void *target)
+{
+    runtime_target_unref(target);
+}
+
+ac_status runtime_target_bind(const runtime_target *target, arena *memory, ac_error *err)
+{
+    if (arena_on_release(memory, release, (void *)target) == AC_OK)
+        return AC_OK;
+    runtime_target_unref(target);
+    ac_error_set(err, AC_ERR_NOMEM, "out of memory");
+    return AC_ERR_NOMEM;
+}
+
 DEFINE_CLEANUP(loaded_target *, loaded_free)
 
 /* ---- the cache ---- */
@@ -347,11 +361,6 @@ static ac_status query_text(const front_call *call, const char *name, const char
     return AC_OK;
 }
 
-static void release_target(void *target)
-{
-    runtime_target_unref(target);
-}
-
 /* The caller is nobody yet, so the account is the one that bearer tokens are good for. */
 static ac_status find_asked_for(runtime_room *room, const front_call *call, const runtime_target **ret_target,
                                 ac_error *err)
@@ -370,14 +379,9 @@ static ac_status find_asked_for(runtime_room *room, const front_call *call, cons
 ac_status runtime_authorize(front_call *call, jwt_authorizer *ret_authorizer, ac_error *err)
 {
     const runtime_target *target;
-    ac_status status;
 
     AC_TRY(find_asked_for(call->room, call, &target, err));
-    status = arena_on_release(call->memory, release_target, (void *)target);
-    if (status != AC_OK) {
-        runtime_target_unref(target);
-        return ac_error_set(err, status, "out of memory");
-    }
+    AC_TRY(runtime_target_bind(target, call->memory, err));
     if (!target->authorizer)
         return ac_error_set(err, AC_ERR_DENIED, "This agent runtime takes no bearer tokens");
     return runtime_authorizer_read(target->authorizer, call->memory, ret_authorizer, err);
