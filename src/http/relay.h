@@ -17,7 +17,8 @@ typedef struct http_relay http_relay;
 typedef struct http_relay_answer {
     int status;               /* that the client sees; set to the server's */
     const char *content_type; /* likewise */
-    const http_field *fields; /* all others that the client sees: none of the server's goes through by itself */
+    const http_field *fields; /* all others that the client sees: none of the server's goes through by itself, but for a
+                                 WebSocket's handshake those that are not among them */
     size_t field_count;
 } http_relay_answer;
 

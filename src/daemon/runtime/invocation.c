@@ -22,13 +22,12 @@ static ac_status relay(invocation *in, ac_error *err);
 
 /* ---- target and session ---- */
 
-static ac_status retryable(ac_error *err, const char *message)
+/* Whether what was deployed does not start: AC_ERR_INVALID and AC_ERR_NOT_FOUND say that there is no sandbox to be made
+ * of it, or no program to be run. */
+static bool is_agents_fault(ac_status status)
 {
-    ac_status status = ac_error_set(err, AC_ERR_AGAIN, "%s", message);
-
-    if (err)
-        snprintf(err->aws_name, sizeof err->aws_name, "RetryableConflictException");
-    return status;
+    return status == AC_ERR_TIMEOUT || status == AC_ERR_CLOSED || status == AC_ERR_INVALID ||
+           status == AC_ERR_NOT_FOUND;
 }
 
 static ac_status acquire(invocation *in, session_peer *ret_peer, ac_error *err)
@@ -42,10 +41,12 @@ static ac_status acquire(invocation *in, session_peer *ret_peer, ac_error *err)
     };
     ac_status status = session_acquire(in->room->sessions, &request, &in->session, ret_peer, err);
 
-    if (status == AC_ERR_TIMEOUT || status == AC_ERR_CLOSED)
+    if (is_agents_fault(status))
         return ac_error_set(err, AC_ERR_HANDLER, "%s", err && err->message[0] ? err->message : ac_status_text(status));
-    if (status == AC_ERR_AGAIN && !ret_peer->url[0])
-        return retryable(err, "The session is being stopped; try again");
+    if (status == AC_ERR_AGAIN && !ret_peer->url[0]) {
+        ac_error_set(err, AC_ERR_AGAIN, "The session is being stopped; try again");
+        return front_retryable(err);
+    }
     return status;
 }
 

@@ -186,9 +186,11 @@ static ac_status read_in(store_tx *tx, void *arg, ac_error *err)
     if (runtime_is(&r->row.r, RUNTIME_DELETING) || runtime_is(&e.r, RUNTIME_DELETING))
         return ac_error_set(err, AC_ERR_NOT_FOUND, "The endpoint '%s' of the agent runtime '%s' is being deleted",
                             r->endpoint, r->runtime.id);
-    if (!e.live)
-        return ac_error_set(err, AC_ERR_CONFLICT, "The endpoint '%s' of the agent runtime '%s' is %s%s%s", r->endpoint,
-                            r->runtime.id, e.r.status, e.failure ? ": " : "", e.failure ? e.failure : "");
+    if (!e.live) {
+        ac_error_set(err, AC_ERR_CONFLICT, "The endpoint '%s' of the agent runtime '%s' is %s%s%s", r->endpoint,
+                     r->runtime.id, e.r.status, e.failure ? ": " : "", e.failure ? e.failure : "");
+        return runtime_in_progress(&e.r) ? front_retryable(err) : AC_ERR_CONFLICT;
+    }
     r->into->target.endpoint = e.r.key.id;
     return version_row_get(tx, &r->runtime, e.live, memory, &r->version, err);
 }
@@ -296,6 +298,18 @@ static ac_status find_key(const front_call *call, const char *arn_or_id, const c
     return AC_OK;
 }
 
+/* A runtime with an authorizer takes tokens and nothing else, as on AWS: whoever holds an access key is not one of the
+ * users that it was made for. */
+static ac_status check_caller(const front_call *call, const runtime_target **target, ac_error *err)
+{
+    if (!(*target)->authorizer || !call->caller.access_key)
+        return AC_OK;
+    runtime_target_unref(TAKE_PTR(*target));
+    ac_error_set(err, AC_ERR_DENIED,
+                 "Authorization method mismatch: this agent runtime takes OAuth bearer tokens, not signatures");
+    return AC_ERR_DENIED;
+}
+
 ac_status runtime_target_find(runtime_room *room, const front_call *call, const char *arn_or_id, const char *qualifier,
                               const char *account_id, const runtime_target **ret_target, ac_error *err)
 {
@@ -307,11 +321,11 @@ ac_status runtime_target_find(runtime_room *room, const front_call *call, const 
     if (!endpoint)
         endpoint = RUNTIME_DEFAULT_ENDPOINT;
     *ret_target = recall(room->targets, &key, endpoint, &changes);
-    if (*ret_target)
-        return AC_OK;
-    AC_TRY(load(room->targets, &key, endpoint, ret_target, err));
-    keep(room->targets, &key, *ret_target, now, changes);
-    return AC_OK;
+    if (!*ret_target) {
+        AC_TRY(load(room->targets, &key, endpoint, ret_target, err));
+        keep(room->targets, &key, *ret_target, now, changes);
+    }
+    return check_caller(call, ret_target, err);
 }
 
 /* ---- authorizing: before the input is read ---- */
