@@ -1,0 +1,289 @@
+"""The Python kernel of the code interpreter.
+
+Started once for a session as a parent that loads what code mostly imports, and then forks: each fork is a kernel with
+variables of its own.  The supervisor (guest/code/) sends the parent three descriptors for each fork, and talks with the
+fork over the first of them, in frames as src/daemon/code/protocol.h says: length, kind, payload.
+
+A kernel trusts nothing that code may have done to it meanwhile: its own descriptors are copies in high places, standard
+output and error are put back before each call, and what a child of the code forgets to leave is left for it."""
+
+import array
+import ast
+import builtins
+import gc
+import io
+import linecache
+import os
+import signal
+import socket
+import struct
+import sys
+import traceback
+import types
+
+EXECUTE, READY, IMAGE, DONE = 128, 129, 130, 131
+SUCCESS, FAILURE = 0, 1
+HEAD = struct.Struct(">IB")
+CODE_BYTES_MAX = 100_000_000
+IMAGES_MAX = 16
+PRIVATE = 900  # descriptors from here on are ours
+HERE = os.path.dirname(os.path.abspath(__file__))
+
+# What code mostly imports, and what these import in turn.
+LOADED = """argparse asyncio base64 bisect calendar collections concurrent.futures contextlib copy csv dataclasses
+datetime decimal difflib enum fractions functools glob gzip hashlib heapq html inspect itertools json logging math
+operator os.path pathlib pickle platform pprint queue random re secrets shutil sqlite3 ssl statistics string subprocess
+tempfile textwrap threading time typing urllib.parse urllib.request uuid zipfile"""
+
+
+def load():
+    for name in LOADED.split():
+        try:
+            __import__(name)
+        except ImportError:
+            pass  # some systems have the library in parts
+
+
+# ---- the parent ----
+
+
+def receive_descriptors(link):
+    """Three descriptors, or None when the supervisor is gone."""
+    fds = array.array("i")
+    data, ancillary, _, _ = link.recvmsg(1, socket.CMSG_SPACE(3 * fds.itemsize), socket.MSG_CMSG_CLOEXEC)
+    for level, kind, content in ancillary:
+        if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
+            fds.frombytes(content[: len(content) // fds.itemsize * fds.itemsize])
+    return list(fds) if data and len(fds) == 3 else None
+
+
+def serve(link):
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for kernels: the system reaps them
+    load()
+    gc.collect()
+    gc.freeze()  # what is there now stays shared
+    while True:
+        fds = receive_descriptors(link)
+        if fds is None:
+            os._exit(0)
+        if os.fork() == 0:
+            link.close()
+            try:
+                Kernel(*fds).live()
+            finally:
+                os._exit(1)
+        for fd in fds:
+            os.close(fd)
+
+
+# ---- a kernel ----
+
+
+def to_private(fd):
+    import fcntl
+
+    private = fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, PRIVATE)
+    os.close(fd)
+    return private
+
+
+class Kernel:
+    def __init__(self, control, output, error):
+        os.setsid()
+        self.pid = os.getpid()
+        self.control = socket.socket(fileno=to_private(control))
+        self.output, self.error = to_private(output), to_private(error)
+        self.count = 0
+        self.running = False
+        self.images = 0
+        self.module = types.ModuleType("__main__")
+        self.module.__builtins__ = builtins
+        sys.modules["__main__"] = self.module
+        sys.argv = [""]
+        sys.path[:] = ["", *(place for place in sys.path if place != HERE), HERE]
+        builtins.agentcore_image = self.send_image  # for agentcore_figures.py
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        signal.signal(signal.SIGINT, self.on_interrupt)
+
+    def on_interrupt(self, _number, _frame):
+        if self.running and os.getpid() == self.pid:
+            self.running = False  # once
+            raise KeyboardInterrupt
+
+    # ---- frames ----
+
+    def send(self, kind, payload):
+        self.control.sendall(HEAD.pack(len(payload), kind) + payload)
+
+    def receive_bytes(self, count):
+        parts = []
+        while count:
+            part = self.control.recv(min(count, 1 << 20))
+            if not part:
+                os._exit(0)
+            parts.append(part)
+            count -= len(part)
+        return b"".join(parts)
+
+    def receive(self):
+        length, kind = HEAD.unpack(self.receive_bytes(HEAD.size))
+        if kind != EXECUTE or not 1 <= length <= CODE_BYTES_MAX + 1:
+            os._exit(1)
+        return self.receive_bytes(length)[1:].decode("utf-8", "replace")
+
+    def send_image(self, data, media_type="image/png"):
+        if self.images < IMAGES_MAX and os.getpid() == self.pid:
+            self.images += 1
+            self.send(IMAGE, media_type.encode() + b"\0" + data)
+
+    # ---- standard streams ----
+
+    def restore_streams(self):
+        """As they were, whatever the last call has done to them."""
+        for fd, private in ((1, self.output), (2, self.error)):
+            os.dup2(private, fd)
+        try:
+            os.fstat(0)
+        except OSError:
+            os.open(os.devnull, os.O_RDONLY)
+        for name, fd in (("stdin", 0), ("stdout", 1), ("stderr", 2)):
+            stream = getattr(sys, name, None)
+            try:
+                usable = stream is getattr(self, name, None) and not stream.closed and stream.fileno() == fd
+            except Exception:
+                usable = False
+            if not usable:
+                raw = open(fd, "rb" if fd == 0 else "wb", closefd=False)
+                stream = io.TextIOWrapper(raw, "utf-8", "replace" if fd == 0 else "backslashreplace",
+                                          line_buffering=True)
+                setattr(self, name, stream)
+                setattr(sys, name, stream)
+                setattr(sys, f"__{name}__", stream)
+
+    def flush(self):
+        for stream in (sys.stdout, sys.stderr):
+            try:
+                stream.flush()
+            except Exception:
+                pass
+
+    # ---- running code ----
+
+    def compile(self, source, name):
+        """What is run, and the expression at the end, whose value is shown; either may be None."""
+        flags = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
+        tree = ast.parse(source, name)
+        last = None
+        if tree.body and isinstance(tree.body[-1], ast.Expr) and not source.rstrip().endswith(";"):
+            last = compile(ast.Expression(tree.body.pop().value), name, "eval", flags, dont_inherit=True)
+        first = compile(tree, name, "exec", flags, dont_inherit=True) if tree.body else None
+        return first, last
+
+    def run_one(self, code):
+        import inspect
+
+        value = eval(code, self.module.__dict__)
+        if not inspect.iscoroutine(value) or not code.co_flags & inspect.CO_COROUTINE:
+            return value
+        import asyncio
+
+        return asyncio.run(value)
+
+    def show(self, value):
+        for name, media_type in (("_repr_png_", "image/png"), ("_repr_jpeg_", "image/jpeg")):
+            method = None if isinstance(value, type) else getattr(value, name, None)
+            data = method() if callable(method) else None
+            if isinstance(data, bytes):
+                self.send_image(data, media_type)
+                return
+        sys.displayhook(value)
+
+    def run(self, source, name):
+        """The exit code of code that wants to leave, or None."""
+        try:
+            self.running = True
+            first, last = self.compile(source, name)
+            if first:
+                self.run_one(first)
+            if last:
+                self.show(self.run_one(last))
+        except SystemExit as leave:
+            if leave.code is None or isinstance(leave.code, int):
+                return (leave.code or 0) & 0xFF
+            print(leave.code, file=sys.stderr)
+            return 1
+        return 0
+
+    def show_failure(self, failure):
+        """As Python shows it, from the first line that is the code's own."""
+        told = traceback.TracebackException.from_exception(failure, compact=True)
+        sys.stderr.write("".join(self.without_ours(told).format()))
+
+    def without_ours(self, told):
+        seen, at = set(), [told]
+        while at:
+            each = at.pop()
+            if each is None or id(each) in seen:
+                continue
+            seen.add(id(each))
+            each.stack = traceback.StackSummary.from_list(
+                [frame for frame in each.stack if frame.filename != __file__])
+            at += [each.__cause__, each.__context__]
+        return told
+
+    def close_figures(self):
+        pyplot = sys.modules.get("matplotlib.pyplot")
+        if pyplot:
+            from agentcore_figures import show
+
+            show()
+
+    def execute(self, source):
+        self.count += 1
+        self.images = 0
+        name = f"<cell {self.count}>"
+        linecache.cache[name] = (len(source), None, source.splitlines(True), name)
+        self.restore_streams()
+        self.look_for_packages()
+        outcome, code = SUCCESS, 0
+        try:
+            code = self.run(source, name)
+            self.close_figures()
+        except BaseException as failure:
+            outcome, code = FAILURE, 1
+            self.running = False
+            try:
+                self.show_failure(failure)
+            except BaseException:
+                os.write(self.error, f"{type(failure).__name__}\n".encode())
+        finally:
+            self.running = False
+        if os.getpid() != self.pid:
+            self.flush()
+            os._exit(code)  # a child that came back from the code instead of ending
+        self.flush()
+        return (outcome if code == 0 else FAILURE), code
+
+    def look_for_packages(self):
+        """What was installed since the start is to be found."""
+        import importlib
+        import site
+
+        place = site.getusersitepackages()
+        if os.path.isdir(place):
+            if place not in sys.path:
+                site.addsitedir(place)
+            importlib.invalidate_caches()
+
+    def live(self):
+        self.restore_streams()
+        self.send(READY, struct.pack(">I", self.pid))
+        while True:
+            source = self.receive()
+            outcome, code = self.execute(source)
+            self.send(DONE, struct.pack(">Bi", outcome, code))
+
+
+if __name__ == "__main__":
+    serve(socket.socket(fileno=3))
