@@ -124,8 +124,8 @@ const OURS = /^ {4}at .*(?:node:|kernel\.js|evalmachine\.)/;
 
 function describe(failure) {
   if (!util.types.isNativeError(failure) || typeof failure.stack !== 'string') return `Uncaught ${util.inspect(failure)}`;
-  const lines = failure.stack.split('\n');
-  const kept = lines.filter((line) => !OURS.test(line)).join('\n').replaceAll('<anonymous>:', `cell ${count}:`);
+  const lines = failure.stack.split('\n'), ours = lines.findIndex((line) => OURS.test(line));
+  const kept = lines.slice(0, ours < 0 ? undefined : ours).join('\n').replaceAll('<anonymous>:', `cell ${count}:`);
   return failure.cause === undefined ? kept : `${kept}\n  [cause]: ${describe(failure.cause)}`;
 }
 

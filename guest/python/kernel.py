@@ -162,11 +162,21 @@ class Kernel:
                 setattr(sys, f"__{name}__", stream)
 
     def flush(self):
-        for stream in (sys.stdout, sys.stderr):
+        for fd, name in ((1, "stdout"), (2, "stderr")):
             try:
-                stream.flush()
+                getattr(sys, name).flush()
             except Exception:
-                pass
+                self.drop(fd, name)
+
+    def drop(self, fd, name):
+        """What a stream cannot get rid of is not to come out in the next call."""
+        null = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(null, fd)
+        os.close(null)
+        try:
+            getattr(self, name).flush()
+        except Exception:
+            pass
 
     # ---- running code ----
 

@@ -138,7 +138,7 @@ class CodeCase(RuntimeCase):
         return cls.daemon.control("PUT", "/code-interpreters", {
             "name": f"i_{uuid.uuid4().hex[:12]}", "networkConfiguration": {"networkMode": mode}}, 202)["codeInterpreterId"]
 
-    def assert_fails(self, name, function, *arguments, **more):
+    def assert_fails(self, name, function, /, *arguments, **more):
         with self.assertRaises(Failed) as caught:
             function(*arguments, **more)
         self.assertEqual(caught.exception.name, name, caught.exception)

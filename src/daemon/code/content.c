@@ -10,7 +10,9 @@
 
 #include <stdio.h>
 
-#define TEXT_BYTES_MAX ((size_t)22 << 20) /* of a file as JSON text; else it goes as a blob, which is smaller then */
+/* An event has at most 16 MiB: a file, or output four times (twice each stream) and images in base64. */
+#define TEXT_BYTES_MAX ((size_t)15 << 20)           /* of a file as JSON text; else it goes as a blob */
+#define OUTPUT_ESCAPED_MAX ((size_t)5 << 19)        /* of a stream as JSON text */
 #define OUTPUT_TEXT_MAX ((size_t)32 << 20)
 
 typedef struct writing {
@@ -81,6 +83,23 @@ static view strip(const buf *b)
     return v;
 }
 
+static size_t escaped_bytes(unsigned char c)
+{
+    return c == '"' || c == '\\' || c == '\n' || c == '\r' || c == '\t' ? 2 : c < ' ' || c == 0x7f ? 6 : 1;
+}
+
+/* How much of a text may go into an event. */
+static size_t fitting(const char *text, size_t length)
+{
+    size_t escaped = 0, fits = 0;
+
+    while (fits < length && (escaped += escaped_bytes((unsigned char)text[fits])) <= OUTPUT_ESCAPED_MAX)
+        fits++;
+    while (fits > 0 && fits < length && ((unsigned char)text[fits] & 0xc0) == 0x80)
+        fits--;
+    return fits;
+}
+
 /* Without what was cut at a character's middle; bytes that are no text become U+FFFD. */
 static ac_status clean(const code_result *r, int which, buf *out)
 {
@@ -93,7 +112,7 @@ static ac_status clean(const code_result *r, int which, buf *out)
 }
 
 /* What the supervisor says beside the error output: about an interruption, a lost kernel, output that was too much. */
-static ac_status add_notes(const code_result *r, buf *errors)
+static ac_status add_notes(const code_result *r, const size_t cut[2], buf *errors)
 {
     if (r->end.text_length > 0) {
         if (errors->length > 0 && errors->data[errors->length - 1] != '\n')
@@ -102,9 +121,9 @@ static ac_status add_notes(const code_result *r, buf *errors)
         AC_TRY(buf_append(errors, "\n", 1));
     }
     for (int i = 0; i < 2; i++)
-        if (r->cut[i])
+        if (cut[i])
             AC_TRY(buf_appendf(errors, "[%s was cut after %zu bytes]\n", i == 0 ? "standard output" : "error output",
-                               r->output_bytes));
+                               cut[i]));
     return AC_OK;
 }
 
@@ -112,11 +131,19 @@ static ac_status add_outputs(writing *w, bool failed)
 {
     _cleanup_(buf_done) buf out = BUF_INIT(OUTPUT_TEXT_MAX), errors = BUF_INIT(OUTPUT_TEXT_MAX),
                             text = BUF_INIT(OUTPUT_TEXT_MAX);
+    buf *both[] = {&out, &errors};
+    size_t cut[2] = {0, 0};
     view shown, wrong;
 
-    AC_TRY(clean(w->r, 0, &out));
-    AC_TRY(clean(w->r, 1, &errors));
-    AC_TRY(add_notes(w->r, &errors));
+    for (int i = 0; i < 2; i++) {
+        size_t fits;
+
+        AC_TRY(clean(w->r, i, both[i]));
+        fits = fitting(both[i]->data, both[i]->length);
+        cut[i] = fits < both[i]->length ? fits : w->r->cut[i] ? w->r->output_bytes : 0;
+        both[i]->length = fits;
+    }
+    AC_TRY(add_notes(w->r, cut, &errors));
     shown = strip(&out);
     wrong = strip(&errors);
     AC_TRY(buf_append(&text, shown.text, shown.length));
@@ -166,15 +193,14 @@ static ac_status add_image(writing *w, const code_item *item)
 /* Whether a file goes as text: UTF-8 without control characters, which is not too long when it is escaped. */
 static bool is_text(const buf *data)
 {
-    size_t escaped = data->length;
+    size_t escaped = 0;
 
     for (size_t i = 0; i < data->length; i++) {
-        unsigned char c = (unsigned char)data->data[i];
+        size_t bytes = escaped_bytes((unsigned char)data->data[i]);
 
-        if (c == '"' || c == '\\' || c == '\n' || c == '\r' || c == '\t')
-            escaped++;
-        else if (c < ' ' || c == 0x7f)
+        if (bytes > 2)
             return false;
+        escaped += bytes;
     }
     return escaped <= TEXT_BYTES_MAX && utf8_valid(data->data ? data->data : "", data->length);
 }

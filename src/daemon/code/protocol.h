@@ -30,10 +30,10 @@
 #define CODE_ENTRIES_MAX 10000                       /* of a directory that is listed */
 #define CODE_PATH_BYTES_MAX 4095                     /* of a file's path */
 #define CODE_TEXT_BYTES_MAX ((size_t)100 * 1000000)  /* of code, as the API says */
-#define CODE_FILE_BYTES_MAX ((size_t)16 << 20)       /* of a file that is read: an event must hold it */
+#define CODE_FILE_BYTES_MAX ((size_t)11 << 20)       /* of a file that is read: one event must hold it in base64 */
 #define CODE_IMAGE_BYTES_MAX ((size_t)4 << 20)       /* of one image */
 #define CODE_IMAGES_MAX 16                           /* of one call */
-#define CODE_IMAGES_BYTES_MAX ((size_t)8 << 20)      /* of all images of one call */
+#define CODE_IMAGES_BYTES_MAX ((size_t)4 << 20)      /* of all images of one call */
 #define CODE_TASK_OUTPUT_BYTES_MAX ((size_t)1 << 18) /* that is kept of a task, of each stream: the last */
 #define CODE_MESSAGE_BYTES_MAX 4096                  /* of CODE_END's text */
 

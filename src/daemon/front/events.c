@@ -9,7 +9,7 @@
 #include <ctype.h>
 #include <string.h>
 
-#define EVENT_BYTES_MAX ((size_t)24 << 20) /* what clients of AWS take */
+#define EVENT_BYTES_MAX ((size_t)17 << 20)
 
 static ac_status gone(ac_status status, ac_error *err)
 {
