@@ -37,7 +37,8 @@ typedef struct kernel {
     int parent_fd;
     pid_t pid;   /* 0: there is no kernel */
     bool child;  /* ours, to be reaped */
-    int control; /* these when there is one */
+    uint32_t number; /* of the last call */
+    int control;     /* these when there is one */
     int output[2];
 } kernel;
 
@@ -345,11 +346,13 @@ static bool pass_image(run *r, const char *data, size_t bytes)
 
 static bool take_done(run *r, const unsigned char *data, size_t bytes)
 {
-    if (bytes != 5)
+    if (bytes != 9)
         return false;
+    if (code_get32(data) != r->k->number)
+        return true; /* of a former call, in whose kernel's name somebody has spoken */
     r->done = true;
-    r->outcome = data[0] == OUTCOME_DONE ? OUTCOME_DONE : OUTCOME_FAILED;
-    r->exit_code = (int32_t)code_get32(data + 1);
+    r->outcome = data[4] == OUTCOME_DONE ? OUTCOME_DONE : OUTCOME_FAILED;
+    r->exit_code = (int32_t)code_get32(data + 5);
     return true;
 }
 
@@ -381,9 +384,10 @@ static bool listen_to_kernel(run *r)
 
 static bool send_code(const run *r)
 {
-    const unsigned char language = r->c->request.language;
+    unsigned char head[5] = {0, 0, 0, 0, r->c->request.language};
 
-    return frame_send(r->k->control, KERNEL_EXECUTE, &language, 1, r->c->text ? r->c->text : "", r->c->text_bytes);
+    code_put32(head, ++r->k->number);
+    return frame_send(r->k->control, KERNEL_EXECUTE, head, sizeof head, r->c->text ? r->c->text : "", r->c->text_bytes);
 }
 
 static void listen_to_all(run *r, int wait_ms)

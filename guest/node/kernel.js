@@ -42,12 +42,16 @@ function takeFrame() {
   let bytes = parts.length === 1 ? parts[0] : Buffer.concat(parts);
   parts = [bytes];
   const length = bytes.readUInt32BE(0);
-  if (bytes[4] !== EXECUTE || length < 1 || length > CODE_BYTES_MAX + 1) process.exit(1);
+  if (bytes[4] !== EXECUTE || length < 5 || length > CODE_BYTES_MAX + 5) process.exit(1);
   if (have < HEAD_BYTES + length) return null;
   const rest = bytes.subarray(HEAD_BYTES + length);
   parts = rest.length ? [rest] : [];
   have = rest.length;
-  return { language: bytes[HEAD_BYTES], code: bytes.toString('utf8', HEAD_BYTES + 1, HEAD_BYTES + length) };
+  return {
+    number: bytes.readUInt32BE(HEAD_BYTES),
+    language: bytes[HEAD_BYTES + 4],
+    code: bytes.toString('utf8', HEAD_BYTES + 5, HEAD_BYTES + length),
+  };
 }
 
 // ---- from what was written to what can be evaluated ----
@@ -164,7 +168,7 @@ async function run(language, code) {
   if (value !== undefined && !silent) process.stdout.write(`${typeof value === 'string' ? util.inspect(value) : util.inspect(value, { depth: 4 })}\n`);
 }
 
-async function execute({ language, code }) {
+async function execute({ number, language, code }) {
   let outcome = SUCCESS;
   count++;
   try {
@@ -176,9 +180,10 @@ async function execute({ language, code }) {
   interrupt = () => {};
   shownValue = undefined;
   post('Runtime.releaseObjectGroup', { objectGroup: 'cell' }).catch(() => {});
-  const payload = Buffer.alloc(5);
-  payload[0] = outcome;
-  payload.writeInt32BE(outcome === SUCCESS ? 0 : 1, 1);
+  const payload = Buffer.alloc(9);
+  payload.writeUInt32BE(number, 0);
+  payload[4] = outcome;
+  payload.writeInt32BE(outcome === SUCCESS ? 0 : 1, 5);
   send(DONE, payload);
 }
 

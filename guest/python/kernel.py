@@ -128,9 +128,10 @@ class Kernel:
 
     def receive(self):
         length, kind = HEAD.unpack(self.receive_bytes(HEAD.size))
-        if kind != EXECUTE or not 1 <= length <= CODE_BYTES_MAX + 1:
+        if kind != EXECUTE or not 5 <= length <= CODE_BYTES_MAX + 5:
             os._exit(1)
-        return self.receive_bytes(length)[1:].decode("utf-8", "replace")
+        data = self.receive_bytes(length)
+        return data[:4], data[5:].decode("utf-8", "replace")
 
     def send_image(self, data, media_type="image/png"):
         if self.images < IMAGES_MAX and os.getpid() == self.pid:
@@ -290,9 +291,9 @@ class Kernel:
         self.restore_streams()
         self.send(READY, struct.pack(">I", self.pid))
         while True:
-            source = self.receive()
+            number, source = self.receive()
             outcome, code = self.execute(source)
-            self.send(DONE, struct.pack(">Bi", outcome, code))
+            self.send(DONE, number + struct.pack(">Bi", outcome, code))
 
 
 if __name__ == "__main__":

@@ -54,10 +54,10 @@ typedef enum code_frame {
     CODE_TASK,  /* status, exit code, duration, number */
     CODE_END,   /* outcome, exit code, duration, message */
     /* between supervisor and kernel, over a socket of their own; here a payload may be as large as code may */
-    KERNEL_EXECUTE = 128, /* language, code */
+    KERNEL_EXECUTE = 128, /* number of the call, language, code */
     KERNEL_READY,         /* the kernel's process */
     KERNEL_IMAGE,         /* media type, NUL, data */
-    KERNEL_DONE,          /* outcome, exit code */
+    KERNEL_DONE,          /* number of the call, outcome, exit code */
 } code_frame;
 
 typedef enum code_tool {
