@@ -31,11 +31,9 @@ bool frame_receive_head(int fd, size_t most, code_frame *ret_kind, size_t *ret_b
 /* Exactly so many bytes. */
 bool frame_receive(int fd, void *data, size_t bytes);
 
-/* ---- clock ---- */
+/* ---- call.c: one connection ---- */
 
 int64_t now_us(void);
-
-/* ---- call.c: one connection ---- */
 
 typedef struct call {
     int fd;
@@ -44,6 +42,9 @@ typedef struct call {
     size_t text_bytes;
     int64_t begun_us;
 } call;
+
+/* Read the request and run its tool. */
+void call_serve(call *c);
 
 /* The last frame. */
 void call_end(const call *c, code_outcome outcome, int exit_code, const char *format, ...)
@@ -98,7 +99,7 @@ void tool_task_start(call *c);
 void tool_task_get(call *c);
 void tool_task_stop(call *c);
 
-bool files_begin(void);
+bool files_begin(void); /* the work directory is the current one */
 /* These read the rest of the request themselves. */
 void tool_read(call *c);
 void tool_write(call *c);

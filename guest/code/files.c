@@ -23,6 +23,8 @@ static int work = -1; /* the work directory */
 
 bool files_begin(void)
 {
+    if (work >= 0)
+        close(work);
     work = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
     return work >= 0;
 }

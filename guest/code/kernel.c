@@ -1,7 +1,7 @@
 /* kernel.c - executeCode: the kernels, which keep a session's variables, and one call of one.
  *
- * Python's kernel is a fork of a warm parent that has the standard library loaded, so that a fresh one costs a fork:
- * at the start, for clearContext, and after one was lost.  Node's and Deno's are started when they are first needed.
+ * Python's kernel is a fork of a parent, so that a fresh one costs a fork: at the start, for clearContext, and after one
+ * was lost.  A parent that has the time loads the standard library; a sandbox that waits to be used has a kernel, too.  Node's and Deno's are started when they are first needed.
  * A kernel runs one call at a time, others wait for their turn.  What it says comes over a socket of its own; what the
  * code writes comes through pipes, and may be anything.
  *
@@ -10,6 +10,7 @@
 #include "code.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -289,14 +290,26 @@ static const char *kernel_start(kernel *k)
     return why;
 }
 
+/* Start the parent; when it has loaded and nobody has asked for a kernel yet, have one ready.  Failures are met, and
+ * told, by the first call. */
 static void *begin_main(void *argument)
 {
+    struct pollfd says = {.events = POLLIN};
     kernel *k = argument;
+    const char *why;
 
-    if (take_turn(k, NULL)) {
-        kernel_start(k); /* a failure is met, and told, by the first call */
+    if (!take_turn(k, NULL))
+        return NULL;
+    if (parent_start(k, &why))
+        says.fd = fcntl(k->parent_fd, F_DUPFD_CLOEXEC, 3);
+    end_turn(k);
+    if (says.fd <= 0)
+        return NULL;
+    if (poll(&says, 1, START_WAIT_S * 1000) == 1 && take_turn(k, NULL)) {
+        kernel_start(k);
         end_turn(k);
     }
+    close(says.fd);
     return NULL;
 }
 

@@ -1,39 +1,42 @@
 """The Python kernel of the code interpreter.
 
-Started once for a session as a parent that loads what code mostly imports, and then forks: each fork is a kernel with
-variables of its own.  The supervisor (guest/code/) sends the parent three descriptors for each fork, and talks with the
-fork over the first of them, in frames as src/daemon/code/protocol.h says: length, kind, payload.
+Started once for a session as a parent, which forks: each fork is a kernel with variables of its own.  The supervisor
+(guest/code/) sends the parent three descriptors for each fork, and talks with the fork over the first of them, in frames
+as src/daemon/code/protocol.h says: length, kind, payload.
+
+How soon the first answer comes is what this file is made for.  A parent that nobody asks for a moment loads what code
+mostly imports, says so, and is then asked for a kernel in advance.  One that somebody waits for forks at once; so it
+imports nothing at first that is not built into the interpreter.
 
 A kernel trusts nothing that code may have done to it meanwhile: its own descriptors are copies in high places, standard
 output and error are put back before each call, and what a child of the code forgets to leave is left for it."""
 
-import array
-import ast
+import _ast
+import _signal
+import _socket
 import builtins
 import gc
 import io
-import linecache
 import os
-import signal
-import socket
-import struct
+import site
 import sys
-import traceback
-import types
 
 EXECUTE, READY, IMAGE, DONE = 128, 129, 130, 131
 SUCCESS, FAILURE = 0, 1
-HEAD = struct.Struct(">IB")
+HEAD_BYTES = 5
 CODE_BYTES_MAX = 100_000_000
 IMAGES_MAX = 16
 PRIVATE = 900  # descriptors from here on are ours
+IDLE_SECONDS = 0.25  # until a parent takes the time to load
+DESCRIPTOR_BYTES = 4
+CO_COROUTINE = 0x80
 HERE = os.path.dirname(os.path.abspath(__file__))
 
 # What code mostly imports, and what these import in turn.
 LOADED = """argparse asyncio base64 bisect calendar collections concurrent.futures contextlib copy csv dataclasses
-datetime decimal difflib enum fractions functools glob gzip hashlib heapq html inspect itertools json logging math
-operator os.path pathlib pickle platform pprint queue random re secrets shutil sqlite3 ssl statistics string subprocess
-tempfile textwrap threading time typing urllib.parse urllib.request uuid zipfile"""
+datetime decimal difflib enum fractions functools glob gzip hashlib heapq html inspect itertools json linecache logging
+math operator os.path pathlib pickle platform pprint queue random re secrets shutil signal socket sqlite3 ssl statistics
+string subprocess tempfile textwrap threading time traceback typing urllib.parse urllib.request uuid zipfile"""
 
 
 def load():
@@ -42,6 +45,8 @@ def load():
             __import__(name)
         except ImportError:
             pass  # some systems have the library in parts
+    gc.collect()
+    gc.freeze()  # what is there now stays shared with the kernels
 
 
 # ---- the parent ----
@@ -49,24 +54,35 @@ def load():
 
 def receive_descriptors(link):
     """Three descriptors, or None when the supervisor is gone."""
-    fds = array.array("i")
-    data, ancillary, _, _ = link.recvmsg(1, socket.CMSG_SPACE(3 * fds.itemsize), socket.MSG_CMSG_CLOEXEC)
+    space = _socket.CMSG_SPACE(3 * DESCRIPTOR_BYTES)
+    data, ancillary, _, _ = link.recvmsg(1, space, _socket.MSG_CMSG_CLOEXEC)
+    fds = []
     for level, kind, content in ancillary:
-        if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
-            fds.frombytes(content[: len(content) // fds.itemsize * fds.itemsize])
-    return list(fds) if data and len(fds) == 3 else None
+        if level == _socket.SOL_SOCKET and kind == _socket.SCM_RIGHTS:
+            fds += [int.from_bytes(content[at:at + DESCRIPTOR_BYTES], sys.byteorder)
+                    for at in range(0, len(content), DESCRIPTOR_BYTES)]
+    return fds if data and len(fds) == 3 else None
+
+
+def await_descriptors(link):
+    """The first ones; loads, if they do not come soon."""
+    link.settimeout(IDLE_SECONDS)
+    try:
+        return receive_descriptors(link)
+    except TimeoutError:
+        load()
+        link.settimeout(None)
+        link.send(b"l")
+        return receive_descriptors(link)
+    finally:
+        link.settimeout(None)
 
 
 def serve(link):
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for kernels: the system reaps them
-    load()
-    gc.collect()
-    gc.freeze()  # what is there now stays shared
-    while True:
-        fds = receive_descriptors(link)
-        if fds is None:
-            os._exit(0)
+    _signal.signal(_signal.SIGINT, _signal.SIG_IGN)
+    _signal.signal(_signal.SIGCHLD, _signal.SIG_IGN)  # nobody waits for kernels: the system reaps them
+    fds = await_descriptors(link)
+    while fds:
         if os.fork() == 0:
             link.close()
             try:
@@ -75,6 +91,8 @@ def serve(link):
                 os._exit(1)
         for fd in fds:
             os.close(fd)
+        fds = receive_descriptors(link)
+    os._exit(0)
 
 
 # ---- a kernel ----
@@ -92,19 +110,20 @@ class Kernel:
     def __init__(self, control, output, error):
         os.setsid()
         self.pid = os.getpid()
-        self.control = socket.socket(fileno=to_private(control))
+        self.control = _socket.socket(fileno=to_private(control))
         self.output, self.error = to_private(output), to_private(error)
         self.count = 0
         self.running = False
         self.images = 0
-        self.module = types.ModuleType("__main__")
+        self.sources = {}  # of cells that linecache does not know yet
+        self.module = type(sys)("__main__")
         self.module.__builtins__ = builtins
         sys.modules["__main__"] = self.module
         sys.argv = [""]
         sys.path[:] = ["", *(place for place in sys.path if place != HERE), HERE]
         builtins.agentcore_image = self.send_image  # for agentcore_figures.py
-        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-        signal.signal(signal.SIGINT, self.on_interrupt)
+        _signal.signal(_signal.SIGCHLD, _signal.SIG_DFL)
+        _signal.signal(_signal.SIGINT, self.on_interrupt)
 
     def on_interrupt(self, _number, _frame):
         if self.running and os.getpid() == self.pid:
@@ -114,7 +133,7 @@ class Kernel:
     # ---- frames ----
 
     def send(self, kind, payload):
-        self.control.sendall(HEAD.pack(len(payload), kind) + payload)
+        self.control.sendall(len(payload).to_bytes(4, "big") + bytes([kind]) + payload)
 
     def receive_bytes(self, count):
         parts = []
@@ -127,7 +146,8 @@ class Kernel:
         return b"".join(parts)
 
     def receive(self):
-        length, kind = HEAD.unpack(self.receive_bytes(HEAD.size))
+        head = self.receive_bytes(HEAD_BYTES)
+        length, kind = int.from_bytes(head[:4], "big"), head[4]
         if kind != EXECUTE or not 5 <= length <= CODE_BYTES_MAX + 5:
             os._exit(1)
         data = self.receive_bytes(length)
@@ -183,19 +203,17 @@ class Kernel:
 
     def compile(self, source, name):
         """What is run, and the expression at the end, whose value is shown; either may be None."""
-        flags = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
-        tree = ast.parse(source, name)
+        flags = _ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
+        tree = compile(source, name, "exec", flags | _ast.PyCF_ONLY_AST, dont_inherit=True)
         last = None
-        if tree.body and isinstance(tree.body[-1], ast.Expr) and not source.rstrip().endswith(";"):
-            last = compile(ast.Expression(tree.body.pop().value), name, "eval", flags, dont_inherit=True)
+        if tree.body and isinstance(tree.body[-1], _ast.Expr) and not source.rstrip().endswith(";"):
+            last = compile(_ast.Expression(tree.body.pop().value), name, "eval", flags, dont_inherit=True)
         first = compile(tree, name, "exec", flags, dont_inherit=True) if tree.body else None
         return first, last
 
     def run_one(self, code):
-        import inspect
-
         value = eval(code, self.module.__dict__)
-        if not inspect.iscoroutine(value) or not code.co_flags & inspect.CO_COROUTINE:
+        if not code.co_flags & CO_COROUTINE:
             return value
         import asyncio
 
@@ -228,10 +246,10 @@ class Kernel:
 
     def show_failure(self, failure):
         """As Python shows it, from the first line that is the code's own."""
-        told = traceback.TracebackException.from_exception(failure, compact=True)
-        sys.stderr.write("".join(self.without_ours(told).format()))
+        import traceback
 
-    def without_ours(self, told):
+        self.tell_sources()
+        told = traceback.TracebackException.from_exception(failure, compact=True)
         seen, at = set(), [told]
         while at:
             each = at.pop()
@@ -241,7 +259,15 @@ class Kernel:
             each.stack = traceback.StackSummary.from_list(
                 [frame for frame in each.stack if frame.filename != __file__])
             at += [each.__cause__, each.__context__]
-        return told
+        sys.stderr.write("".join(told.format()))
+
+    def tell_sources(self):
+        """Let tracebacks, and inspect, have the lines of cells."""
+        import linecache
+
+        for name, source in self.sources.items():
+            linecache.cache[name] = (len(source), None, source.splitlines(True), name)
+        self.sources.clear()
 
     def close_figures(self):
         pyplot = sys.modules.get("matplotlib.pyplot")
@@ -254,7 +280,9 @@ class Kernel:
         self.count += 1
         self.images = 0
         name = f"<cell {self.count}>"
-        linecache.cache[name] = (len(source), None, source.splitlines(True), name)
+        self.sources[name] = source
+        if "linecache" in sys.modules:
+            self.tell_sources()
         self.restore_streams()
         self.look_for_packages()
         outcome, code = SUCCESS, 0
@@ -278,23 +306,22 @@ class Kernel:
 
     def look_for_packages(self):
         """What was installed since the start is to be found."""
-        import importlib
-        import site
-
         place = site.getusersitepackages()
         if os.path.isdir(place):
+            import importlib
+
             if place not in sys.path:
                 site.addsitedir(place)
             importlib.invalidate_caches()
 
     def live(self):
         self.restore_streams()
-        self.send(READY, struct.pack(">I", self.pid))
+        self.send(READY, self.pid.to_bytes(4, "big"))
         while True:
             number, source = self.receive()
             outcome, code = self.execute(source)
-            self.send(DONE, number + struct.pack(">Bi", outcome, code))
+            self.send(DONE, number + bytes([outcome]) + code.to_bytes(4, "big"))
 
 
 if __name__ == "__main__":
-    serve(socket.socket(fileno=3))
+    serve(_socket.socket(fileno=3))

@@ -211,6 +211,12 @@ class Python(CodeCase):
         for one, two in ((first, second), (first[:-1], again[:-1])):
             self.assertFalse(set(one) & set(two))
 
+    def test_images(self):
+        r = self.session().run("class I:\n    def _repr_png_(self): return b'\\x89PNG'\nI()")
+        self.assertEqual(r.content[1:], [{"type": "image", "data": "iVBORw==", "mimeType": "image/png"}])
+
+
+class Figures(CodeCase):
     @unittest.skipUnless(HAS_MATPLOTLIB, "matplotlib is not installed")
     def test_figures(self):
         s = self.session()
@@ -221,10 +227,6 @@ class Python(CodeCase):
             self.assertTrue(images[0]["data"].startswith(PNG))
             self.assertFalse(r.error)
         self.assertEqual(s.run("plt.get_fignums()").stdout, "[]\n")
-
-    def test_images(self):
-        r = self.session().run("class I:\n    def _repr_png_(self): return b'\\x89PNG'\nI()")
-        self.assertEqual(r.content[1:], [{"type": "image", "data": "iVBORw==", "mimeType": "image/png"}])
 
 
 @unittest.skipUnless(HAS_NODE, "node is not installed")
