@@ -1,12 +1,12 @@
 /* kernel.c - executeCode: the kernels, which keep a session's variables, and one call of one.
  *
- * Python's kernel is a fork of a parent, so that a fresh one costs a fork: at the start, for clearContext, and after one
- * was lost.  A parent that has the time loads the standard library; a sandbox that waits to be used has a kernel, too.  Node's and Deno's are started when they are first needed.
- * A kernel runs one call at a time, others wait for their turn.  What it says comes over a socket of its own; what the
- * code writes comes through pipes, and may be anything.
+ * Python's kernel is a fork of a parent, so a fresh one costs a fork: at the start, for clearContext, and after one
+ * was lost.  A parent that has the time loads the standard library; a sandbox that waits to be used has a kernel, too.
+ * Node's and Deno's are started when they are first needed.  A kernel runs one call at a time, others wait for their
+ * turn.  What it says comes over a socket of its own; what the code writes comes through pipes, and may be anything.
  *
- * Code that takes too long, or that nobody waits for any more, is interrupted (SIGINT); code that resists is killed with
- * its kernel, whose variables are lost then.  The session goes on. */
+ * Code that takes too long, or that nobody waits for any more, is interrupted (SIGINT); code that resists is killed
+ * with its kernel, whose variables are lost then.  The session goes on. */
 #include "code.h"
 
 #include <errno.h>
@@ -36,8 +36,8 @@ typedef struct kernel {
     unsigned waiting;
     pid_t parent; /* that forks it; 0: none */
     int parent_fd;
-    pid_t pid;   /* 0: there is no kernel */
-    bool child;  /* ours, to be reaped */
+    pid_t pid;       /* 0: there is no kernel */
+    bool child;      /* ours, to be reaped */
     uint32_t number; /* of the last call */
     int control;     /* these when there is one */
     int output[2];

@@ -13,169 +13,23 @@ import tempfile
 import threading
 import time
 import unittest
+from string import Template
 
 from code_harness import BUILTIN, OPEN_NETWORK, CodeCase, Failed, Session
-from harness import wait_until
+from harness import HERE, wait_until
+from runtime_harness import in_parallel
 
 HOST_ADDRESS = next((a[4][0] for a in socket.getaddrinfo(socket.gethostname(), None, socket.AF_INET)
                      if not a[4][0].startswith("127.")), None)
 
-# What attempts begin with.
-PRELUDE = r'''
-import ctypes, os, socket, struct, subprocess, sys, threading, time
-libc = ctypes.CDLL(None, use_errno=True)
-def call(number, *arguments):
-    """A system call: its result, or minus an errno."""
-    result = libc.syscall(number, *[ctypes.c_long(a) if isinstance(a, int) else a for a in arguments])
-    return -ctypes.get_errno() if result == -1 else result
-def escaped(*what):
-    print("ESCAPED", *what)
-def show(path):
-    try:
-        with open(path, "rb") as f: sys.stdout.buffer.write(f.read(1 << 20))
-    except OSError as e: print(e)
-def show_tree(path, depth=4):
-    for folder, folders, names in os.walk(path, onerror=print):
-        if folder.count("/") - path.count("/") >= depth: folders.clear()
-        for n in names: print(folder, n); show(os.path.join(folder, n)) if len(names) < 200 else None
-def try_write(path, data=b"mark"):
-    try:
-        with open(path, "wb") as f: f.write(data)
-        escaped("wrote", path)
-    except OSError as e: print(e)
-def reach(address, family=socket.AF_INET, kind=socket.SOCK_STREAM):
-    s = socket.socket(family, kind)
-    s.settimeout(1)
-    try:
-        s.connect(address)
-        s.send(b"GET /latest/meta-data/ HTTP/1.0\r\n\r\n")
-        data = s.recv(4096)
-        escaped(address, data)
-    except OSError as e: print(address, e)
-    finally: s.close()
-'''
-
-# Names in braces are of the baits below.
-READS = {
-    "data_directory": 'show_tree("{data_dir}", 8)',
-    "data_directory_through_init": 'show_tree("/proc/1/root{data_dir}", 12)',
-    "root_of_every_process": 'for p in os.listdir("/proc"):\n    if p.isdigit(): show(f"/proc/{{p}}/root{bait}")',
-    "working_directory_of_every_process": 'for p in os.listdir("/proc"):\n    if p.isdigit(): show(f"/proc/{{p}}/cwd/{bait}")',
-    "file_of_the_machine": 'show("{bait}")',
-    "temporary_files": 'show_tree("/tmp", 3); show_tree("/var/tmp", 3)',
-    "shadow": 'show("/etc/shadow"); show("/etc/gshadow"); show("/etc/sudoers"); escaped() if os.path.exists("/etc/shadow") else 0',
-    "roots_home": 'show_tree("/root"); print(os.listdir("/root")) if os.path.exists("/root") else 0',
-    "homes": 'print(os.listdir("/home")); escaped() if os.listdir("/home") != ["agent"] else 0',
-    "environment_of_init": 'show("/proc/1/environ")',
-    "environments": 'for p in os.listdir("/proc"):\n    if p.isdigit(): show(f"/proc/{{p}}/environ")',
-    "command_lines": 'for p in os.listdir("/proc"):\n    if p.isdigit(): show(f"/proc/{{p}}/cmdline")',
-    "descriptors_of_others": 'for p in os.listdir("/proc"):\n    if p.isdigit():\n        try:\n'
-                             '            for f in os.listdir(f"/proc/{{p}}/fd"): show(f"/proc/{{p}}/fd/{{f}}") '
-                             'if os.path.isfile(f"/proc/{{p}}/fd/{{f}}") else 0\n        except OSError as e: print(e)',
-    "memory_of_init": 'show("/proc/1/mem"); show("/proc/1/maps")',
-    "memory_of_the_machine": 'for p in ("/proc/kcore", "/dev/mem", "/dev/kmem", "/dev/port"):\n'
-                             '    try: os.open(p, os.O_RDONLY); escaped(p)\n    except OSError as e: print(e)',
-    "kernel_messages": 'show("/dev/kmsg"); r = call(103, 3, ctypes.create_string_buffer(4096), 4096); escaped() if r >= 0 else print(r)',
-    "disks": 'print(os.listdir("/dev"))\nfor d in os.listdir("/dev"):\n    import stat\n'
-             '    if os.path.exists("/dev/" + d) and stat.S_ISBLK(os.stat("/dev/" + d).st_mode): escaped(d)',
-    "sys": 'print(os.listdir("/sys")) if os.path.exists("/sys") else 0\nshow_tree("/sys/firmware"); show_tree("/sys/fs/cgroup", 3)',
-    "dot_dot": 'show("../" * 40 + "{bait}".lstrip("/")); os.chdir("/"); os.chdir("../../.."); show("{bait}".lstrip("/"))',
-    "hard_link": 'try: os.link("/etc/passwd", "p"); print(open("p").read())\nexcept OSError as e: print(e)\nshow("/proc/self/root{bait}")',
-    "other_session_files": 'show_tree("/home", 3); show_tree("/tmp", 3)',
-}
-KERNEL = {
-    "ptrace": 'for p in (1, os.getppid()):\n    r = call(101, 16, p, 0, 0); escaped(p) if r >= 0 else print(r)',
-    "process_vm_readv": 'b = ctypes.create_string_buffer(64)\nfor p in (1, os.getppid()):\n'
-                        '    v = (ctypes.c_ulong * 2)(ctypes.addressof(b), 64); w = (ctypes.c_ulong * 2)(0x400000, 64)\n'
-                        '    r = call(310, p, v, 1, w, 1, 0); escaped(p) if r > 0 else print(r)',
-    "supervisors_memory": 'for p in os.listdir("/proc"):\n    if p.isdigit() and "agentcore" in open(f"/proc/{{p}}/comm").read():\n'
-                          '        try: open(f"/proc/{{p}}/mem", "rb"); escaped(p)\n        except OSError as e: print(e)',
-    "mount_tmpfs": 'r = libc.mount(b"none", b"/home/agent", b"tmpfs", 0, None); escaped() if r == 0 else print(ctypes.get_errno())',
-    "mount_again_writable": 'r = libc.mount(None, b"/", None, 32 | 4096, None); escaped() if r == 0 else print(ctypes.get_errno())',
-    "mount_proc": 'r = libc.mount(b"proc", b"/tmp", b"proc", 0, None); escaped() if r == 0 else print(ctypes.get_errno())',
-    "new_mount_calls": 'r = [call(n, 0, 0, 0, 0, 0) for n in (428, 429, 430, 431, 432, 442)]; print(r); escaped() if any(x >= 0 for x in r) else 0',
-    "umount": 'r = libc.umount2(b"/proc", 2); escaped() if r == 0 else print(ctypes.get_errno())',
-    "pivot_root": 'r = call(155, b"/", b"/tmp"); escaped() if r == 0 else print(r)',
-    "chroot": 'try: os.chroot("/tmp"); escaped()\nexcept OSError as e: print(e)',
-    "unshare_user": 'for f in (0x10000000, 0x20000, 0x20000000, 0x40000000, 0x8000000, 0x4000000, 0x2000000):\n'
-                    '    r = call(272, f); escaped(hex(f)) if r == 0 else print(r)',
-    "clone_user": 'r = call(56, 0x10000000 | 17, 0, 0, 0, 0)\nif r == 0: os._exit(0)\nescaped() if r > 0 else print(r)',
-    "clone3_user": 'a = (ctypes.c_ulong * 11)(0x10000000, 0, 0, 0, 17)\nr = call(435, a, 88)\nif r == 0: os._exit(0)\n'
-                   'escaped() if r > 0 else print(r)',
-    "setns": 'for n in os.listdir("/proc/1/ns") if os.access("/proc/1/ns", os.R_OK) else os.listdir("/proc/self/ns"):\n'
-             '    try:\n        f = os.open(f"/proc/self/ns/{{n}}", os.O_RDONLY); r = call(308, f, 0); escaped(n) if r == 0 else print(r)\n'
-             '    except OSError as e: print(e)',
-    "keyctl": 'r = [call(250, 0, -3, 1), call(250, 1, 0), call(250, 6, -4, 0)]; print(r); escaped() if any(x >= 0 for x in r) else 0',
-    "add_key": 'r = call(248, b"user", b"x", b"y", 1, -4); escaped() if r >= 0 else print(r)',
-    "bpf": 'a = (ctypes.c_uint * 18)(1, 4, 4, 1); r = call(321, 0, a, 72); escaped() if r >= 0 else print(r)',
-    "userfaultfd": 'r = call(323, 0); escaped() if r >= 0 else print(r)',
-    "perf": 'a = ctypes.create_string_buffer(128); r = call(298, a, 0, -1, -1, 0); escaped() if r >= 0 else print(r)',
-    "io_uring": 'a = ctypes.create_string_buffer(120); r = call(425, 8, a); escaped() if r >= 0 else print(r)',
-    "modules": 'r = [call(313, 0, b"", 0), call(175, b"x", 1, b""), call(176, b"x", 0)]; print(r); escaped() if any(x >= 0 for x in r) else 0',
-    "kexec": 'r = call(246, 0, 0, 0, 0); escaped() if r == 0 else print(r)',
-    "handles": 'b = ctypes.create_string_buffer(144); b[0] = 128; m = ctypes.c_int()\n'
-               'r = [call(303, -100, b"/etc/passwd", b, ctypes.byref(m), 0), call(304, -100, b, 0)]; print(r); escaped() if any(x >= 0 for x in r) else 0',
-    "fanotify": 'r = call(300, 0, 0); escaped() if r >= 0 else print(r)',
-    "reboot": 'r = call(169, 0xfee1dead, 672274793, 0, 0); escaped() if r == 0 else print(r)',
-    "host_name": 'try: socket.sethostname("{mark}"); escaped()\nexcept OSError as e: print(e)',
-    "clock": 't = (ctypes.c_long * 2)(1, 0); r = call(227, 0, t); escaped() if r == 0 else print(r)',
-    "swap": 'r = call(167, b"/tmp/x", 0); escaped() if r == 0 else print(r)',
-    "accounting": 'r = call(163, b"/tmp/x"); escaped() if r == 0 else print(r)',
-    "ioperm": 'r = [call(173, 0, 1024, 1), call(172, 3)]; print(r); escaped() if any(x == 0 for x in r) else 0',
-    "devices": 'for n, d in (("a", (1, 1)), ("b", (8, 0)), ("c", (1, 2))):\n'
-               '    try: os.mknod(n, 0o020600, os.makedev(*d)); escaped(n)\n    except OSError as e: print(e)',
-    "terminal_input": 'import fcntl\nfor p in ("/dev/tty", "/dev/console", "/dev/ptmx", "/dev/pts/ptmx"):\n    try:\n'
-                      '        f = os.open(p, os.O_RDWR); fcntl.ioctl(f, 0x5412, b"x"); escaped(p)\n    except OSError as e: print(e)',
-    "capabilities": 'import re\ns = open("/proc/self/status").read(); print(s)\n'
-                    'escaped() if re.search("Cap(Inh|Prm|Eff|Bnd|Amb):\\t0*[1-9a-f]", s) or "NoNewPrivs:\\t1" not in s else 0',
-    "set_user_id": 'for i in (0, 1, 65534):\n    for f in (os.setuid, os.setgid, lambda n: os.setresuid(n, n, n)):\n'
-                   '        try: f(i); escaped(i)\n        except OSError as e: print(e)',
-    "setuid_programs": 'subprocess.run(["cp", "/bin/sh", "s"]); subprocess.run(["chmod", "6755", "s"])\n'
-                       'print(subprocess.run(["./s", "-p", "-c", "id"], capture_output=True, text=True).stdout)\n'
-                       'r = subprocess.run("su -c id root; sudo -n id; mount -t tmpfs none /tmp; newuidmap 1 0 0 1", shell=True, capture_output=True, text=True)\n'
-                       'print(r); escaped() if "uid=0" in r.stdout else 0',
-    "sysctl": 'for p in ("kernel/core_pattern", "kernel/modprobe", "vm/overcommit_memory", "net/ipv4/ip_forward", "kernel/hostname"):\n    try_write("/proc/sys/" + p)',
-    "sysrq": 'try_write("/proc/sysrq-trigger", b"h")',
-    "oom_score": 'try_write("/proc/1/oom_score_adj", b"1000")\nfor p in os.listdir("/proc"):\n    if p.isdigit(): print(p)',
-    "cgroup_release_agent": 'import glob\nfor p in glob.glob("/sys/fs/cgroup/**/release_agent", recursive=True) + glob.glob("/sys/fs/cgroup/**/cgroup.procs", recursive=True): try_write(p)',
-    "core_dump": 'import resource\ntry: resource.setrlimit(resource.RLIMIT_CORE, (-1, -1)); escaped()\nexcept (OSError, ValueError) as e: print(e)',
-    "limits": 'import resource\nfor l in (resource.RLIMIT_NPROC, resource.RLIMIT_NOFILE, resource.RLIMIT_FSIZE):\n'
-              '    try: resource.setrlimit(l, (-1, -1)); escaped(l)\n    except (OSError, ValueError) as e: print(e)',
-}
-WRITES = {
-    "system": 'for p in ("/usr/bin/{mark}", "/etc/{mark}", "/bin/{mark}", "/{mark}", "/lib/{mark}", "/opt/{mark}", "/dev/{mark}"): try_write(p)',
-    "supervisor": 'try_write("/opt/agentcore/agentcore-code"); try_write("/opt/agentcore/kernel.py"); try_write("/opt/agentcore/{mark}")',
-    "through_proc": 'for p in os.listdir("/proc"):\n    if p.isdigit(): '
-                    'try_write(f"/proc/{{p}}/root/usr/{mark}")',
-    "machine": 'for p in ("{folder}/{mark}", "/var/lib/{mark}", "{data_dir}/{mark}"): try_write(p)',
-    "remove": 'subprocess.run("rm -rf --no-preserve-root / 2>/dev/null", shell=True)\nprint(os.path.exists("/usr/bin/env")); escaped() if not os.path.exists("/usr/bin/env") else 0',
-}
-NETWORK = {
-    "daemon": 'reach(("127.0.0.1", {port}))',
-    "loopback": 'reach(("127.0.0.1", {listener}))',
-    "loopback_v6": 'reach(("::1", {listener6}), socket.AF_INET6)',
-    "machine": 'reach(("{host}", {listener}))',
-    "metadata": 'reach(("169.254.169.254", 80)); reach(("169.254.170.2", 80)); reach(("fd00:ec2::254", 80), socket.AF_INET6)',
-    "datagrams": 's = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)\nfor a in ("127.0.0.1", "{host}", "10.0.2.2", "10.0.2.3"):\n'
-                 '    try: s.sendto(b"{mark}", (a, {datagrams}))\n    except OSError as e: print(e)',
-    "private": 'for a in ("10.0.0.1", "172.17.0.1", "192.168.0.1", "100.64.0.1", "10.0.2.2", "10.0.2.3"): reach((a, 80))',
-    "wildcard": 'reach(("0.0.0.0", {listener})); reach(("127.1.2.3", {listener})); reach(("::ffff:127.0.0.1", {listener}), socket.AF_INET6)',
-    "raw_sockets": 'for f, t, p in ((2, 3, 1), (2, 3, 255), (17, 3, 3), (10, 3, 58), (17, 2, 3)):\n'
-                   '    try: socket.socket(f, t, p); escaped(f, t)\n    except OSError as e: print(e)',
-    "other_families": 'for f in (40, 38, 16, 29, 31, 44, 21, 30):\n    for t in (1, 2, 3, 5):\n'
-                      '        try: s = socket.socket(f, t, 0 if f != 16 else 12); escaped(f, t)\n        except OSError as e: print(e)',
-    "abstract_socket": 'reach("\\0{mark}", socket.AF_UNIX)',
-    "socket_file": 'reach("{socket_file}", socket.AF_UNIX); reach("/run/docker.sock", socket.AF_UNIX); reach("/run/dbus/system_bus_socket", socket.AF_UNIX)',
-    "routes": 'r = subprocess.run("ip addr add 10.9.9.9/24 dev lo; ip route add default dev lo; ip link set lo down", shell=True, capture_output=True, text=True); print(r)',
-}
-CLOSED_ONLY = {
-    "dns": 'try: print(socket.getaddrinfo("example.com", 80)); escaped()\nexcept OSError as e: print(e)\n'
-           's = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.settimeout(1)\n'
-           'for a in ("127.0.0.53", "127.0.0.1", "8.8.8.8", "10.0.2.3"):\n    try:\n'
-           '        s.sendto(b"\\0\\1\\1\\0\\0\\1\\0\\0\\0\\0\\0\\0\\7example\\3com\\0\\0\\1\\0\\1", (a, 53)); escaped(s.recv(512))\n    except OSError as e: print(e)',
-    "no_interface": 'print(socket.if_nameindex()); escaped() if [n for _, n in socket.if_nameindex() if n != "lo"] else 0',
-    "public_address": 'reach(("203.0.113.1", 80)); reach(("1.1.1.1", 53))',
-}
+# The attempts, by group and name: sections "== GROUP NAME".  Words like $mark are of the baits below.
+with open(os.path.join(HERE, "code_escapes.txt"), encoding="utf-8") as attempts_file:
+    PRELUDE, *SECTIONS = [part.strip("\n") + "\n" for part in attempts_file.read().split("== ")[1:]]
+PRELUDE = PRELUDE.split("\n", 1)[1]
+ATTEMPTS = {}
+for section in SECTIONS:
+    heading, attempt_code = section.split("\n", 1)
+    ATTEMPTS[tuple(heading.split())] = attempt_code
 
 
 class Baits:
@@ -279,7 +133,7 @@ class Escapes(CodeCase):
     def attempt(self, code, s=None):
         s = s or self.shared()
         try:
-            r = s.run("exec(PRELUDE)\n" + code.format(**self.baits.names))
+            r = s.run("exec(PRELUDE)\n" + Template(code).substitute(self.baits.names))
         except Failed as e:
             self.assertEqual(e.name, "ConflictException", e)
             type(self).used = None
@@ -500,7 +354,6 @@ class Escapes(CodeCase):
         self.usable(s)
 
     def test_resources_calls_at_once(self):
-        from runtime_harness import in_parallel
         s = self.fresh()
 
         def one(_):
@@ -615,16 +468,14 @@ class OpenEscapes(Escapes):
     mode = "PUBLIC"
 
 
-def add(case, group, attempts):
-    for name, code in attempts.items():
-        def test(self, code=code):
-            self.attempt(code)
-        setattr(case, f"test_{group}_{name}", test)
+def add(group, name, code):
+    def test(self):
+        self.attempt(code)
+    setattr(Escapes, f"test_{group}_{name}", test)
 
 
-for each_group, each_attempts in (("reads", READS), ("kernel", KERNEL), ("writes", WRITES), ("network", NETWORK),
-                                  ("closed", CLOSED_ONLY)):
-    add(Escapes, each_group, each_attempts)
+for (each_group, each_name), each_code in ATTEMPTS.items():
+    add(each_group, each_name, each_code)
 for each_name in [n for n in dir(OpenEscapes) if n.startswith("test_") and not n.startswith("test_network_")]:
     setattr(OpenEscapes, each_name, None)
 

@@ -11,8 +11,8 @@
 #include <stdio.h>
 
 /* An event has at most 16 MiB: a file, or output four times (twice each stream) and images in base64. */
-#define TEXT_BYTES_MAX ((size_t)15 << 20)           /* of a file as JSON text; else it goes as a blob */
-#define OUTPUT_ESCAPED_MAX ((size_t)5 << 19)        /* of a stream as JSON text */
+#define TEXT_BYTES_MAX ((size_t)15 << 20)    /* of a file as JSON text; else it goes as a blob */
+#define OUTPUT_ESCAPED_MAX ((size_t)5 << 19) /* of a stream as JSON text */
 #define OUTPUT_TEXT_MAX ((size_t)32 << 20)
 
 typedef struct writing {

@@ -1,8 +1,8 @@
 /* interpreters.c - the operations on code interpreters.
  *
- * One is READY as soon as it is there: nothing has to be set up before a session starts.  The built-in one is a constant
- * of the program, which nobody can change or delete.  Lists begin with it; a nextToken of theirs says that it was
- * shown and nothing else yet. */
+ * One is READY as soon as it is there: nothing has to be set up before a session starts.  The built-in one is a
+ * constant of the program, which nobody can change or delete.  Lists begin with it; a nextToken of theirs says that it
+ * was shown and nothing else yet. */
 #include "daemon/code/code.h"
 
 #include "aws/endpoints.h"

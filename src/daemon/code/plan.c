@@ -1,4 +1,4 @@
-/* plan.c - what a session's sandbox is: the supervisor (guest/code/), in a work directory of its own, which is its home.
+/* plan.c - what a session's sandbox is: the supervisor (guest/code/), in a work directory of its own, its home.
  *
  * Sessions of an interpreter are alike until they are used, so some are kept started (session_plan.pool). */
 #include "daemon/code/code.h"

@@ -1,5 +1,5 @@
-/* protocol.h - what the code interpreter's room says to agentcore-code, the supervisor in each of its sandboxes, and what
- * that says to its kernels.  Only the C library is used here, since the supervisor has nothing else.
+/* protocol.h - what the code interpreter's room says to agentcore-code, the supervisor in each of its sandboxes, and
+ * what that says to its kernels.  Only the C library is used here, since the supervisor has nothing else.
  *
  * A call of a tool is one connection to CODE_PORT of the sandbox's loopback:
  *
