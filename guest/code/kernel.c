@@ -23,6 +23,8 @@
 #define ANSWER_WAIT_S 10 /* for the rest of a frame that a kernel has begun, or for it to take one */
 #define WAITING_MAX 16   /* calls that wait for one kernel */
 #define TURN_MS 200
+#define KERNEL_PY CODE_GUEST_DIRECTORY "/kernel.py"
+#define KERNEL_JS CODE_GUEST_DIRECTORY "/kernel.js"
 #define LOST_TEXT                                                                                                      \
     "its process ended (it was killed, used too much memory, or left by os._exit); all variables are lost, and the "   \
     "next call begins anew"
@@ -160,7 +162,7 @@ static bool make_ends(kernel *k, int ret_theirs[3])
 static bool parent_start(kernel *k, const char **ret_why)
 {
     const char *python = find_program("python3");
-    char *const arguments[] = {(char *)python, CODE_GUEST_DIRECTORY "/kernel.py", NULL};
+    char *const arguments[] = {(char *)python, KERNEL_PY, NULL};
     int ends[2], failure;
 
     *ret_why = "there is no python3 in the sandbox";
@@ -216,8 +218,8 @@ static bool fork_from_parent(kernel *k, const int theirs[3], const char **ret_wh
 static bool spawn_kernel(kernel *k, kernel_name name, const int theirs[3], const char **ret_why)
 {
     const char *program = find_program(name == KERNEL_DENO ? "deno" : "node");
-    char *const node[] = {(char *)program, "--no-warnings", CODE_GUEST_DIRECTORY "/kernel.js", NULL};
-    char *const deno[] = {(char *)program, "run", "-A", "--quiet", CODE_GUEST_DIRECTORY "/kernel.js", NULL};
+    char *const node[] = {(char *)program, "--no-warnings", KERNEL_JS, NULL};
+    char *const deno[] = {(char *)program, "run", "-A", "--quiet", KERNEL_JS, NULL};
     int failure;
 
     *ret_why = name == KERNEL_DENO ? "deno is not installed; leave `runtime` out, or say nodejs"

@@ -32,11 +32,10 @@ DESCRIPTOR_BYTES = 4
 CO_COROUTINE = 0x80
 HERE = os.path.dirname(os.path.abspath(__file__))
 
-# What code mostly imports, and what these import in turn.
-LOADED = """argparse asyncio base64 bisect calendar collections concurrent.futures contextlib copy csv dataclasses
-datetime decimal difflib enum fractions functools glob gzip hashlib heapq html inspect itertools json linecache logging
-math operator os.path pathlib pickle platform pprint queue random re secrets shutil signal socket sqlite3 ssl statistics
-string subprocess tempfile textwrap threading time traceback typing urllib.parse urllib.request uuid zipfile"""
+# What code mostly imports, and what these import in turn; no more than is quickly loaded, since each session pays for it.
+LOADED = """base64 bisect collections contextlib copy csv dataclasses datetime decimal enum functools glob hashlib heapq
+inspect itertools json linecache math operator pathlib pickle random re shutil signal socket statistics string subprocess
+tempfile textwrap threading time traceback typing urllib.parse uuid"""
 
 
 def load():
