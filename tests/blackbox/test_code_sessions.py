@@ -84,7 +84,7 @@ class Interpreters(CodeCase):
                     found += [entry["codeInterpreterId"] for entry in page["codeInterpreterSummaries"]]
                     token, pages = page.get("nextToken"), pages + 1
                 self.assertEqual(len(set(found)), len(found))
-                self.assertEqual([i for i in found if i in made], made)
+                self.assertEqual({i for i in found if i in made}, set(made))
                 self.assertEqual(BUILTIN in found, not kind)
         self.assertEqual([e["codeInterpreterId"] for e in self.list(type="SYSTEM")["codeInterpreterSummaries"]], [BUILTIN])
         self.assert_fails("ValidationException", self.list, nextToken="garbage")
@@ -277,7 +277,7 @@ class Many(CodeCase):
         self.settle()
         after = self.daemon.footprint()
         self.assertEqual(len(after["processes"]), len(before["processes"]))
-        self.assertEqual(len(after["cgroups"]), len(before["cgroups"]))
+        self.assertEqual(after["cgroups"], before["cgroups"])
         self.assertEqual(after["mounts of the machine"], before["mounts of the machine"])
         for what in ("mounts", "descriptors"):  # of the same processes, in the order of their making
             now, then = (list(dict(sorted(found[what].items())).values()) for found in (after, before))
