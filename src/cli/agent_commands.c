@@ -1,7 +1,5 @@
 /* agent_commands.c - looking at deployed agents, and ending them: list, status, stop-session, delete. */
-#include "cli/process.h"
-#include "cli/project.h"
-#include "cli/service.h"
+#include "cli/deploy.h"
 #include "cli/term.h"
 #include "cli/text.h"
 
@@ -94,12 +92,12 @@ static void print_row(const char *name, const char *value, ink colour)
 static const char *artifact_text(yyjson_val *runtime)
 {
     yyjson_val *artifact = yyjson_obj_get(runtime, "agentRuntimeArtifact");
-    const char *image = ac_json_string(yyjson_obj_get(artifact, "containerConfiguration"), "containerUri", NULL);
+    const char *uri = ac_json_string(yyjson_obj_get(artifact, "containerConfiguration"), "containerUri", NULL);
     yyjson_val *code = yyjson_obj_get(artifact, "codeConfiguration");
     yyjson_val *s3 = yyjson_obj_get(yyjson_obj_get(code, "code"), "s3");
 
-    if (image)
-        return textf("image %s", image);
+    if (uri)
+        return textf("image %s", uri);
     return code ? textf("code s3://%s/%s (%s)", ac_json_string(s3, "bucket", "?"), ac_json_string(s3, "prefix", "?"),
                         ac_json_string(code, "runtime", "?"))
                 : "";
@@ -230,6 +228,21 @@ static ac_status delete_endpoints(const service *s, const agent *a, const ac_run
     return status;
 }
 
+static ac_status delete (const service *s, const agent *a, const ac_runtime_wait_options *wait, ac_error *err)
+{
+    yyjson_doc *runtime = NULL;
+    ac_status status;
+
+    TRY(ac_client_call_pack(s->client, "GetAgentRuntime", &runtime, err, "{s:s}", "agentRuntimeId", a->id));
+    status = delete_endpoints(s, a, wait, err);
+    if (status == AC_OK)
+        status = ac_runtime_delete_and_wait(s->client, a->id, wait, err);
+    if (status == AC_OK)
+        artifact_remove_local(s, yyjson_doc_get_root(runtime));
+    yyjson_doc_free(runtime);
+    return status;
+}
+
 /* Forget the deployment when it is this directory's. */
 static ac_status forget(cli *c, const service *s, const agent *a, ac_error *err)
 {
@@ -262,10 +275,7 @@ ac_status run_delete(cli *c, ac_error *err)
     progress("Deleting %s", a.name);
     if (s.place == PLACE_AWS)
         wait.poll_interval_ms = 0;
-    ac_status status = delete_endpoints(&s, &a, &wait, err);
-    if (status == AC_OK)
-        status = ac_runtime_delete_and_wait(s.client, a.id, &wait, err);
-    TRY(service_explain(c, &s, status, err));
+    TRY(service_explain(c, &s, delete (&s, &a, &wait, err), err));
     progress_end();
     TRY(forget(c, &s, &a, err));
     if (flag(c, OPT_JSON))

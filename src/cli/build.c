@@ -97,9 +97,10 @@ static ac_status plan_cross(const char *architecture, const char *directory, wor
                  textf("to build for %s: apt-get install gcc-%s", architecture,
                        strcmp(architecture, "amd64") == 0 ? "x86-64-linux-gnu" : machines[i].triplet),
                  err));
-        const char *path = textf("%s.cross", directory);
+        const char *path = textf("%s/cross.ini", directory);
         words_add(setup, "--cross-file");
         words_add(setup, path);
+        TRY(directory_make(directory, err));
         return write_cross_file(path, i, err);
     }
     return ac_error_set(err, AC_ERR_INVALID, "%s is no architecture that can be built for here", architecture);

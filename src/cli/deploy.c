@@ -18,6 +18,7 @@
 
 #define WAIT_SECONDS 600
 #define POLL_MS 50
+#define UNDO_SECONDS 60
 #define POLL_AWS_MS 2000
 #define LOCAL_ROLE "arn:aws:iam::123456789012:role/agent" /* agentcored takes any */
 
@@ -179,14 +180,25 @@ static ac_status wait_ready(deployment *d, ac_error *err)
 
 /* ---- undoing ---- */
 
+/* While it is being made it cannot be deleted: as soon as it is. */
+static void delete_runtime(deployment *d)
+{
+    const ac_runtime_wait_options wait = {.max_wait_s = UNDO_SECONDS, .poll_interval_ms = POLL_MS};
+    const struct timespec pause = {.tv_nsec = POLL_MS * 1000000L};
+
+    for (int left_ms = UNDO_SECONDS * 1000; left_ms > 0; left_ms -= POLL_MS) {
+        if (ac_runtime_delete_and_wait(d->service.client, d->agent.id, &wait, NULL) != AC_ERR_CONFLICT)
+            return;
+        nanosleep(&pause, NULL);
+    }
+}
+
 /* Take away what a deployment of a new agent has made. */
 static void undo(deployment *d, bool submitted)
 {
     progress("Taking back what was done");
     if (submitted && !d->exists)
-        (void)ac_runtime_delete_and_wait(d->service.client, d->agent.id,
-                                         &(ac_runtime_wait_options){.max_wait_s = 60, .poll_interval_ms = POLL_MS},
-                                         NULL);
+        delete_runtime(d);
     if (d->artifact.made && d->artifact.made_new)
         tree_remove(d->artifact.made);
     progress_end();

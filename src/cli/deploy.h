@@ -19,6 +19,9 @@ typedef struct deployed_artifact {
 ac_status artifact_store_local(cli *c, const project *p, const service *s, deployed_artifact *ret, ac_error *err)
     AC_MUST_USE;
 
+/* Take away again what was put there for a runtime (what GetAgentRuntime says of it). */
+void artifact_remove_local(const service *s, yyjson_val *runtime);
+
 /* To a registry or a bucket. */
 ac_status artifact_store_aws(cli *c, const project *p, const service *s, deployed_artifact *ret, ac_error *err)
     AC_MUST_USE;

@@ -4,6 +4,7 @@
 #include "cli/interrupt.h"
 #include "cli/term.h"
 
+#include <agentcore/json.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,6 +13,7 @@
 #include <unistd.h>
 
 #define BUCKET "agents"
+#define TAG "latest"
 #define AWS_ARCHITECTURE "arm64" /* the one AgentCore Runtime runs */
 
 /* ---- agentcored ---- */
@@ -49,8 +51,8 @@ static ac_status store_image(cli *c, const project *p, const char *data_dir, dep
     TRY(own_directory(textf("%s/images", data_dir), err));
     ret->made = textf("%s/images/%s", data_dir, name);
     ret->made_new = access(ret->made, F_OK) != 0;
-    TRY(image_write(&plan, ret->made, "latest", true, &made, err));
-    ret->image = textf("%s:latest@%s", name, made.manifest.digest);
+    TRY(image_write(&plan, ret->made, TAG, true, &made, err));
+    ret->image = textf("%s:" TAG "@%s", name, made.manifest.digest);
     memcpy(ret->digest, made.manifest.digest, DIGEST_SIZE);
     return AC_OK;
 }
@@ -76,6 +78,24 @@ ac_status artifact_store_local(cli *c, const project *p, const service *s, deplo
     return is_code(p) ? store_code(c, p, s->data_dir, ret, err) : store_image(c, p, s->data_dir, ret, err);
 }
 
+void artifact_remove_local(const service *s, yyjson_val *runtime)
+{
+    yyjson_val *artifact = yyjson_obj_get(runtime, "agentRuntimeArtifact");
+    yyjson_val *code = yyjson_obj_get(yyjson_obj_get(artifact, "codeConfiguration"), "code");
+    const char *name = ac_json_string(runtime, "agentRuntimeName", "");
+    const char *uri = ac_json_string(yyjson_obj_get(artifact, "containerConfiguration"), "containerUri", "");
+    const char *bucket = ac_json_string(yyjson_obj_get(code, "s3"), "bucket", "");
+    const char *key = ac_json_string(yyjson_obj_get(code, "s3"), "prefix", "");
+
+    if (!s->data_dir || !*name)
+        return;
+    /* As only deploy names them. */
+    if (starts_with(uri, textf("%s:" TAG "@sha256:", repository_of(name))))
+        tree_remove(textf("%s/images/%s", s->data_dir, repository_of(name)));
+    if (strcmp(bucket, BUCKET) == 0 && strcmp(key, textf("%s.zip", name)) == 0)
+        unlink(textf("%s/buckets/" BUCKET "/%s", s->data_dir, key));
+}
+
 /* ---- AWS ---- */
 
 static ac_status push_image(cli *c, const project *p, const service *s, const char *folder, deployed_artifact *ret,
@@ -88,7 +108,7 @@ static ac_status push_image(cli *c, const project *p, const service *s, const ch
 
     TRY(artifact_architecture(c, &architecture, err));
     TRY(artifact_plan_project(c, p, architecture ? architecture : AWS_ARCHITECTURE, &plan, err));
-    TRY(image_write(&plan, layout, "latest", false, &made, err));
+    TRY(image_write(&plan, layout, TAG, false, &made, err));
     TRY(interrupt_check(c, err));
     if (flag(c, OPT_REGISTRY))
         TRY(registry_parse(c, option(c, OPT_REGISTRY), &r, err));

@@ -183,7 +183,7 @@ ac_status service_explain(cli *c, const service *s, ac_status status, ac_error *
         if (strstr(err->message, "credentials"))
             advise(err,
                    s->place == PLACE_AWS ? "configure them: aws configure" : "set them: eval \"$(agentcore env)\"");
-        else
+        else if (strstr(err->message, "runtime"))
             advise(err, "agentcore list shows what there is");
     } else if (err->http_status == 401 || err->http_status == 403) {
         if (s->place == PLACE_ENVIRONMENT)

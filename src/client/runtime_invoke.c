@@ -16,7 +16,8 @@ ac_status runtime_open(ac_client *client, const char *runtime, const void *paylo
 
     *ret_answer = (client_answer){0};
     if (by_itself && options && (options->qualifier || options->account_id || options->user_id))
-        return ac_error_set(err, AC_ERR_INVALID, "qualifier, account_id and user_id mean nothing to an agent by itself");
+        return ac_error_set(err, AC_ERR_INVALID,
+                            "qualifier, account_id and user_id mean nothing to an agent by itself");
     AC_TRY(runtime_call_init(&c, "InvokeAgentRuntime", by_itself ? "by-itself" : runtime, options, err));
     if (by_itself)
         c.request.agent_url = runtime;

@@ -63,8 +63,8 @@ static const command commands[] = {
      command_keys},
     {"logs", "agentcored logs [RUNTIME [ENDPOINT]] [options]",
      "show what agents wrote; without RUNTIME: which logs there are", CONFIG_LOGS, command_logs},
-    {"status", "agentcored status [options]", "say whether a daemon serves the data directory, and where", CONFIG_STATUS,
-     command_status},
+    {"status", "agentcored status [options]", "say whether a daemon serves the data directory, and where",
+     CONFIG_STATUS, command_status},
 };
 
 void complain(const char *format, ...)
