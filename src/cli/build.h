@@ -6,8 +6,8 @@
 #include "cli/text.h"
 
 /* Build the project: C with meson, into build/ or, for another machine, into build-ARCH/ with its cross compiler.
- * architecture is as OCI names it ("arm64"); NULL: this machine's.  *ret_program is what was built.  Others have nothing
- * to build, and their program is the entry.  When the compiler fails, what it said is on standard error. */
+ * architecture is as OCI names it ("arm64"); NULL: this machine's.  *ret_program is what was built.  Others have
+ * nothing to build, and their program is the entry.  When the compiler fails, what it said is on standard error. */
 ac_status project_build(cli *c, const project *p, const char *architecture, const char **ret_program, ac_error *err)
     AC_MUST_USE;
 

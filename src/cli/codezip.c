@@ -1,9 +1,9 @@
 /* codezip.c - Python and Node code as a zip file: the directory's files, and the packages they import.
  *
  * Of the directory all goes but hidden files, build directories, virtual environments and what Python compiled.
- * Python's packages come from --packages, or are installed from requirements.txt into .agentcore/, once for each content
- * of that file.  Times of files are kept, since compiled Python is only valid with them: the same files with the same
- * times make the same zip file. */
+ * Python's packages come from --packages, or are installed from requirements.txt into .agentcore/, once for each
+ * content of that file.  Times of files are kept, since compiled Python is only valid with them: the same files with
+ * the same times make the same zip file. */
 #include "cli/artifact.h"
 #include "cli/cli.h"
 #include "cli/interrupt.h"

@@ -23,9 +23,9 @@ typedef struct image {
     image_blob manifest, config, layer;
 } image;
 
-/* Add the image to the layout at path, which is made when it is not there, under a tag, which it takes from whatever had
- * it.  There is all of it, or the layout stays as it was.  With tidy, blobs of the image that had the tag go, when the
- * layout holds nothing else. */
+/* Add the image to the layout at path, which is made when it is not there, under a tag, which it takes from whatever
+ * had it.  There is all of it, or the layout stays as it was.  With tidy, blobs of the image that had the tag go, when
+ * the layout holds nothing else. */
 ac_status image_write(image_plan *plan, const char *path, const char *tag, bool tidy, image *ret, ac_error *err)
     AC_MUST_USE;
 

@@ -1,7 +1,8 @@
 /* libraries.c - the loader's search for libraries (ld.so(8)), done for files that are not run.
  *
  * In the image all libraries lie in one directory that its loader searches by itself: that of the C library, or /lib
- * when they come from a cross compiler's directories.  So neither paths of this machine nor a cache are needed there. */
+ * when they come from a cross compiler's directories.  So neither paths of this machine nor a cache are needed
+ * there. */
 #include "cli/libraries.h"
 
 #include "cli/cli.h"

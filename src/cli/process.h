@@ -23,7 +23,8 @@ ac_status process_start(const char *const *argv, const process_options *options,
 /* Its exit code as a shell sees it: 128 and the number of a signal. */
 int process_wait(pid_t pid);
 
-/* Start a program and get the end of a pipe that it writes to: standard output and error together, or the first alone. */
+/* Start a program and get the end of a pipe that it writes to: standard output and error together, or the first
+ * alone. */
 ac_status process_open(const char *const *argv, const process_options *options, bool with_errors, int *ret_fd,
                        pid_t *ret_pid, ac_error *err) AC_MUST_USE;
 

@@ -5,9 +5,9 @@
  *     PUT  LOCATION?digest=DIGEST             all of it at once
  *     PUT  /v2/NAME/manifests/TAG
  *
- * A registry that answers 401 says what it wants: Basic, or a Bearer token from its token server, which is asked with the
- * user's keys (or without).  The answer is used for what follows.  Keys go to the registry and its token server alone,
- * not to the storage that an upload may be sent to. */
+ * A registry that answers 401 says what it wants: Basic, or a Bearer token from its token server, which is asked with
+ * the user's keys (or without).  The answer is used for what follows.  Keys go to the registry and its token server
+ * alone, not to the storage that an upload may be sent to. */
 #include "cli/registry.h"
 
 #include "cli/interrupt.h"

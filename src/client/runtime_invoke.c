@@ -9,7 +9,7 @@
 ac_status runtime_open(ac_client *client, const char *runtime, const void *payload, size_t length,
                        const ac_runtime_options *options, client_answer *ret_answer, ac_error *err)
 {
-    _cleanup_(runtime_call_done) runtime_call c;
+    _cleanup_(runtime_call_done) runtime_call c = {0};
     const view body = {length ? payload : "", length};
     bool typed = options && options->content_type;
     bool by_itself = strstr(runtime, "://") != NULL; /* which no ARN has */
