@@ -15,7 +15,7 @@ build:
 
 run:
 	@scripts/setup.sh build
-	@scripts/build.sh agentcored examples/minimal_agent examples/deploy_agent examples/invoke_agent guest/init/agentcore-init
+	@scripts/build.sh agentcored examples/minimal_agent examples/deploy_agent examples/invoke_agent guest/agentcore-init
 	@scripts/run.sh $(PORT)
 
 test:
@@ -54,7 +54,7 @@ help:
 	@echo 'make [build]                the library, examples and tests into build/'
 	@echo 'make run [PORT=9000]        build, start agentcored, deploy a sample agent, send it a request; Ctrl-C ends it'
 	@echo 'make test [SAN=asan|tsan]   all tests; SAN: under the address+undefined or the thread sanitizer'
-	@echo 'make conformance            agentcored driven by boto3 and the AWS SDK for JavaScript (from PyPI and npm)'
+	@echo 'make conformance            agentcored driven by boto3, bedrock-agentcore and the AWS SDK for JavaScript (PyPI, npm)'
 	@echo 'make lint                   warnings, clang-tidy, formatting, include arrows'
 	@echo 'make fuzz [FUZZ_SECONDS=60] [FUZZ=fuzz_json]   each fuzzer for so long'
 	@echo 'make bench                  measure against the reference programs'

@@ -15,6 +15,7 @@
 #include "daemon/endpoint.h"
 #include "daemon/local_ca.h"
 #include "daemon/notify.h"
+#include "daemon/store/data_dir.h"
 #include "daemon/store/sweeper.h"
 #include "http/tls.h"
 
@@ -195,8 +196,13 @@ static ac_status open_all(agentcored *d, ac_error *err)
 {
     const config *c = d->config;
 
-    AC_TRY(sandboxes_open(&(sandboxes_options){.sandboxes_max = (unsigned)c->sessions_max + SANDBOXES_SPARE},
-                          &d->sandboxes, err));
+    const sandboxes_options boxes = {
+        .reach = c->data_dir,
+        .sandboxes_max = (unsigned)c->sessions_max + SANDBOXES_SPARE,
+    };
+
+    AC_TRY(data_dir_make(c->data_dir, err));
+    AC_TRY(sandboxes_open(&boxes, &d->sandboxes, err));
     AC_TRY(open_state(d, err));
     AC_TRY(open_tls(d, err));
     AC_TRY(open_front(d, err));

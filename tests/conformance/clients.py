@@ -27,6 +27,7 @@ def make_client(daemon, service=CONTROL, validate=True, **credentials):
     return boto3.session.Session(region_name=daemon.region, **keys).client(
         service,
         endpoint_url=daemon.url,
+        verify=daemon.env.get("AWS_CA_BUNDLE"),
         config=Config(
             retries={"total_max_attempts": 1, "mode": "standard"},
             parameter_validation=validate,

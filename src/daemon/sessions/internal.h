@@ -192,6 +192,7 @@ struct sessions {
     unsigned warm;
     unsigned waiting;  /* acquirers that wait for room */
     unsigned unreaped; /* sessions, over or not, whose sandbox may still be there */
+    bool runs;         /* the keeper's thread does */
     bool closing;
     bool renewing;
     session_pool *pools;

@@ -309,6 +309,10 @@ static void *keeper_main(void *arg)
     sessions *all = arg;
 
     http_loop_adopt(&all->loop);
+    pthread_mutex_lock(&all->lock);
+    all->runs = true;
+    pthread_cond_broadcast(&all->room);
+    pthread_mutex_unlock(&all->lock);
     log_batch_begin();
     uv_run(&all->loop.uv, UV_RUN_DEFAULT);
     log_batch_end();
@@ -345,10 +349,16 @@ ac_status keeper_start(sessions *all, ac_error *err)
     pthread_sigmask(SIG_SETMASK, &every, &before);
     int failed = pthread_create(&all->thread, NULL, keeper_main, all);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
-    if (!failed)
-        return AC_OK;
-    keeper_free(all);
-    return ac_error_set(err, AC_ERR_IO, "no thread for the sessions can be made");
+    if (failed) {
+        keeper_free(all);
+        return ac_error_set(err, AC_ERR_IO, "no thread for the sessions can be made");
+    }
+    /* Until then the loop is this thread's, and what is posted would be for here. */
+    pthread_mutex_lock(&all->lock);
+    while (!all->runs)
+        pthread_cond_wait(&all->room, &all->lock);
+    pthread_mutex_unlock(&all->lock);
+    return AC_OK;
 }
 
 void keeper_stop(sessions *all)

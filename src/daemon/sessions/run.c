@@ -164,7 +164,9 @@ static ac_status follow(running *r, uint64_t due_ms, bool *ret_ended, ac_error *
             if (polled[i].revents)
                 AC_TRY(read_stream(r, i, err));
         if (polled[STREAMS].revents && !ended) {
-            ended = true;
+            uint64_t count;
+
+            ended = read(r->ending->fd, &count, sizeof count) == (ssize_t)sizeof count;
             due_ms = MIN(due_ms, clock_monotonic_ms() + LEFT_OPEN_MS);
         }
     }
@@ -245,6 +247,7 @@ ac_status session_run(session *s, const run_command *command, run_result *ret_re
         };
 
         status = session_exec(s, &inside, on_end, r->ending, &id, err);
+        ret_result->started = status == AC_OK;
         if (status != AC_OK)
             ending_drop(r->ending); /* nobody will tell of its end */
     } else if (r->ending) {
