@@ -46,7 +46,7 @@ const command commands[] = {
             "It listens on 127.0.0.1:8080, or where --port says; `agentcore invoke --local` calls it.  Ctrl-C ends\n"
             "it.  What it logs as JSON is shown readably; with --json as it is.",
         .examples = "agentcore dev\nagentcore dev --port 9000\nagentcore dev --entry agent.py",
-        .options = PROJECT | BIT(OPT_PORT) | BIT(OPT_ENV) | JSON,
+        .options = PROJECT | BIT(OPT_PORT) | BIT(OPT_ENV) | BIT(OPT_PACKAGES) | JSON,
         .run = run_dev,
     },
     {
