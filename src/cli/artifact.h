@@ -22,9 +22,14 @@ int protocol_port(const char *protocol);
 /* Whether a project is deployed as code. */
 bool is_code(const project *p);
 
-/* Write the project's code, with the packages it imports, as a zip file.  target: "local" for this machine's
- * interpreter, "aws" for arm64.  *ret_runtime is what interprets it: "PYTHON_3_11", ... */
-ac_status artifact_zip(cli *c, const project *p, const char *target, const char *path, const char **ret_runtime,
+typedef struct zip_options {
+    bool for_aws; /* packages for arm64, not for this machine's interpreter */
+    bool stored;  /* not compressed: for a file that is read once, on this machine */
+} zip_options;
+
+/* Write the project's code, with the packages it imports, as a zip file.  *ret_runtime is what interprets it:
+ * "PYTHON_3_11", ... */
+ac_status artifact_zip(cli *c, const project *p, zip_options options, const char *path, const char **ret_runtime,
                        char ret_digest[DIGEST_SIZE], ac_error *err) AC_MUST_USE;
 
 #endif

@@ -217,7 +217,7 @@ static ac_status zip_entry(struct archive *a, struct archive_entry *header, cons
     return e->source ? zip_data(a, e, info.st_size, err) : AC_OK;
 }
 
-static ac_status zip_write(layer *files, const char *path, ac_error *err)
+static ac_status zip_write(layer *files, const char *path, bool stored, ac_error *err)
 {
     struct archive *a = archive_write_new();
     struct archive_entry *header = archive_entry_new();
@@ -227,6 +227,8 @@ static ac_status zip_write(layer *files, const char *path, ac_error *err)
         nomem();
     layer_sort(files);
     archive_write_set_format_zip(a);
+    if (stored)
+        archive_write_zip_set_compression_store(a);
     if (archive_write_open_filename(a, path) != ARCHIVE_OK)
         status = zip_failed(a, path, err);
     for (size_t i = 0; i < files->count && status == AC_OK && !interrupted(); i++)
@@ -289,10 +291,9 @@ static ac_status check_node(cli *c, const project *p, const char **ret_runtime, 
     return AC_OK;
 }
 
-ac_status artifact_zip(cli *c, const project *p, const char *target, const char *path, const char **ret_runtime,
+ac_status artifact_zip(cli *c, const project *p, zip_options options, const char *path, const char **ret_runtime,
                        char ret_digest[DIGEST_SIZE], ac_error *err)
 {
-    bool for_aws = strcmp(target, "aws") == 0;
     const char *beside = textf("%s.%d", path, (int)getpid()), *program;
     layer files = {0};
     ac_status status;
@@ -300,11 +301,11 @@ ac_status artifact_zip(cli *c, const project *p, const char *target, const char 
     TRY(project_build(c, p, NULL, &program, err));
     if (program[0] == '/' || strstr(program, "../"))
         return usage_error(c, err, "the script must be in this directory, since all of it is deployed: %s", program);
-    TRY(p->language == LANGUAGE_PYTHON ? add_python(c, p, for_aws, &files, ret_runtime, err)
+    TRY(p->language == LANGUAGE_PYTHON ? add_python(c, p, options.for_aws, &files, ret_runtime, err)
                                        : check_node(c, p, ret_runtime, err));
     progress("Packing the code");
     TRY(layer_add_tree(&files, p->directory, "", skip_code, err)); /* after the packages: ours win */
-    status = zip_write(&files, beside, err);
+    status = zip_write(&files, beside, options.stored, err);
     if (status == AC_OK)
         status = interrupt_check(c, err);
     if (status == AC_OK)

@@ -65,7 +65,7 @@ static ac_status store_code(cli *c, const project *p, const char *data_dir, depl
     ret->key = textf("%s.zip", p->name);
     ret->made = textf("%s/buckets/" BUCKET "/%s", data_dir, ret->key);
     ret->made_new = access(ret->made, F_OK) != 0;
-    return artifact_zip(c, p, "local", ret->made, &ret->runtime, ret->digest, err);
+    return artifact_zip(c, p, (zip_options){.stored = true}, ret->made, &ret->runtime, ret->digest, err);
 }
 
 ac_status artifact_store_local(cli *c, const project *p, const service *s, deployed_artifact *ret, ac_error *err)
@@ -127,7 +127,7 @@ static ac_status push_code(cli *c, const project *p, const service *s, const cha
     ret->bucket = option(c, OPT_BUCKET);
     if (!ret->bucket)
         return usage_error(c, err, "code is deployed to AWS by way of S3; name a bucket of yours: --bucket NAME");
-    TRY(artifact_zip(c, p, "aws", file, &ret->runtime, ret->digest, err));
+    TRY(artifact_zip(c, p, (zip_options){.for_aws = true}, file, &ret->runtime, ret->digest, err));
     digest = ret->digest + strlen("sha256:");
     ret->key = textf("agentcore/%s/%.16s.zip", p->name, digest);
     progress("Putting the code into s3://%s", ret->bucket);

@@ -1,8 +1,7 @@
 /* libraries.c - the loader's search for libraries (ld.so(8)), done for files that are not run.
  *
- * In the image all libraries lie in one directory that its loader searches by itself: that of the C library, or /lib
- * when they come from a cross compiler's directories.  So neither paths of this machine nor a cache are needed
- * there. */
+ * In the image all libraries lie in one directory that its loader searches by itself.  So neither paths of this machine
+ * nor a cache are needed there. */
 #include "cli/libraries.h"
 
 #include "cli/cli.h"
@@ -221,18 +220,22 @@ static ac_status add_loader(libraries *all, const object *o, ac_error *err)
     return path ? put(all, path, asked, err) : missing(o, asked, err);
 }
 
+/* Where the loader of an image looks by itself.  /usr/lib/... is /lib/... where /usr is merged; of a system root that lies
+ * elsewhere, or a cross compiler's directory, only the end means something in an image. */
 static const char *library_directory(const libraries *all)
 {
-    for (size_t i = 0; i < all->count; i++)
-        if (strcmp(base_name(all->items[i].place), "libc.so.6") == 0) {
-            const char *directory = directory_of(all->items[i].source);
+    const char *directory = NULL, *own = textf("/lib/%s", elf_triplet(all->machine));
 
-            /* /usr/TRIPLET/lib is a cross compiler's; with /usr merged, /usr/lib/... is what loaders call /lib/... */
-            if (ends_with(directory, "/lib"))
-                return FALLBACK_DIRECTORY;
-            return starts_with(directory, "/usr/lib") ? directory + strlen("/usr") : directory;
-        }
-    return FALLBACK_DIRECTORY;
+    for (size_t i = 0; i < all->count && !directory; i++)
+        if (strcmp(base_name(all->items[i].place), "libc.so.6") == 0)
+            directory = directory_of(all->items[i].source);
+    if (!directory)
+        return FALLBACK_DIRECTORY;
+    if (starts_with(directory, "/usr/lib") || starts_with(directory, "/lib"))
+        return directory + (starts_with(directory, "/usr") ? strlen("/usr") : 0);
+    if (ends_with(directory, own))
+        return own;
+    return ends_with(directory, "/lib64") ? "/lib64" : FALLBACK_DIRECTORY;
 }
 
 ac_status libraries_add(libraries *all, const char *program, ac_error *err)

@@ -190,8 +190,8 @@ static ac_status package_code(cli *c, const project *p, ac_error *err)
 
     path = path ? path : textf("%s.zip", p->name);
     TRY(artifact_architecture(c, &architecture, err));
-    TRY(artifact_zip(c, p, architecture && strcmp(architecture, machine_architecture()) != 0 ? "aws" : "local", path,
-                     &runtime, digest, err));
+    TRY(artifact_zip(c, p, (zip_options){.for_aws = architecture && strcmp(architecture, machine_architecture()) != 0},
+                     path, &runtime, digest, err));
     progress_end();
     if (flag(c, OPT_JSON))
         print_json_packed("{s:s, s:s, s:s}", "zip", path, "digest", digest, "runtime", runtime);

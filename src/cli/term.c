@@ -53,14 +53,20 @@ void progress_end(void)
 
 void complain(const char *format, ...)
 {
+    char text[1024];
     va_list args;
+    int length;
 
+    va_start(args, format);
+    length = vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    /* One line, whatever the service or the agent put into its message. */
+    for (char *at = text; *at; at++)
+        *at = *at == '\n' ? ' ' : *at;
     progress_end();
     fflush(stdout);
     fprintf(stderr, "agentcore: %s", paint(stderr, INK_RED));
-    va_start(args, format);
-    vfprintf(stderr, format, args);
-    va_end(args);
+    print_foreign(stderr, text, length < (int)sizeof text ? (size_t)length : sizeof text - 1);
     fprintf(stderr, "%s\n", paint(stderr, INK_NONE));
 }
 

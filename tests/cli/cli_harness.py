@@ -34,6 +34,12 @@ def clean_environment(**more):
     return {**kept, "PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "TERM": "xterm", "LC_ALL": "C.UTF-8", **more}
 
 
+def sanitized():
+    """Whether the libraries are built with a sanitizer: programs that others build cannot use them then."""
+    library = pathlib.Path(build_path("src", "libagentcore.so"))
+    return library.exists() and b"libasan.so" in library.read_bytes()
+
+
 class Done:
     def __init__(self, code, out, err):
         self.code, self.out, self.err = code, out, err
@@ -175,4 +181,4 @@ class CliCase(unittest.TestCase):
 
 
 __all__ = ["ABSENT", "AGENT", "CliCase", "DEADLINE", "Done", "HERE", "INTERRUPTED", "PROGRAM", "SECONDS", "Terminal",
-           "UNREACHABLE", "USAGE", "build_path", "clean_environment", "free_port"]
+           "UNREACHABLE", "USAGE", "build_path", "clean_environment", "free_port", "sanitized"]

@@ -94,7 +94,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if not self.allowed():
             return
         manifest = json.loads(self.body)
-        missing = [b["digest"] for b in [manifest["config"], *manifest["layers"]] if b["digest"] not in self.state.blobs]
+        wanted = [blob["digest"] for blob in [manifest["config"], *manifest["layers"]]]
+        missing = [digest for digest in wanted if digest not in self.state.blobs]
         if missing:
             return self.answer(400, {"errors": [{"code": "MANIFEST_BLOB_UNKNOWN", "message": missing[0]}]})
         digest = f"sha256:{hashlib.sha256(self.body).hexdigest()}"
@@ -108,10 +109,11 @@ class Handler(http.server.BaseHTTPRequestHandler):
         operation = self.headers["X-Amz-Target"].split(".")[-1]
         if operation == "GetAuthorizationToken":
             token = self.state.ecr_token or BASIC
-            return self.answer(200, {"authorizationData": [{"authorizationToken": token, "proxyEndpoint": self.state.url}]})
+            data = {"authorizationToken": token, "proxyEndpoint": self.state.url}
+            return self.answer(200, {"authorizationData": [data]})
         name = json.loads(self.body)["repositoryName"]
         if name in self.state.repositories:
-            return self.answer(400, {"__type": "com.amazonaws.ecr#RepositoryAlreadyExistsException", "message": "there"})
+            return self.answer(400, {"__type": "com.amazonaws.ecr#RepositoryAlreadyExistsException", "message": "is"})
         if self.state.denied:
             return self.answer(400, {"__type": "AccessDeniedException", "message": "not you"})
         self.state.repositories.append(name)
@@ -133,10 +135,18 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.state.created = r
         runtime_id = f"{r['agentRuntimeName']}-1234567890"
         arn = f"arn:aws:bedrock-agentcore:us-west-2:123456789012:runtime/{runtime_id}"
-        self.state.runtime = {"agentRuntimeArn": arn, "agentRuntimeId": runtime_id, "agentRuntimeVersion": "1",
-                              "agentRuntimeName": r["agentRuntimeName"], "status": "READY", "createdAt": 1.0,
-                              "lastUpdatedAt": 1.0, "roleArn": r["roleArn"], "networkConfiguration": {"networkMode": "PUBLIC"},
-                              "lifecycleConfiguration": {}}
+        self.state.runtime = {
+            "agentRuntimeArn": arn,
+            "agentRuntimeId": runtime_id,
+            "agentRuntimeName": r["agentRuntimeName"],
+            "agentRuntimeVersion": "1",
+            "status": "READY",
+            "createdAt": 1.0,
+            "lastUpdatedAt": 1.0,
+            "roleArn": r["roleArn"],
+            "networkConfiguration": {"networkMode": "PUBLIC"},
+            "lifecycleConfiguration": {},
+        }
         self.answer(202, {**self.state.runtime, "status": "CREATING"})
 
     def get(self, runtime_id):

@@ -49,7 +49,8 @@ class Ecr(AwsCase):
         self.assertEqual(uri, f"{self.aws.host}/cloudy:{done['digest'][7:19]}")
         self.assertEqual(self.state.manifests, {f"cloudy:{done['digest'][7:19]}": done["digest"]})
         self.assertEqual(self.state.repositories, ["cloudy"])
-        self.assertEqual((self.state.created["roleArn"], self.state.created["environmentVariables"]), (ROLE, {"LEVEL": "3"}))
+        self.assertEqual(self.state.created["roleArn"], ROLE)
+        self.assertEqual(self.state.created["environmentVariables"], {"LEVEL": "3"})
         ecr = [headers for method, path, headers, _ in self.state.requests if path == "/"]
         self.assertEqual(len(ecr), 2)
         for headers in ecr:
@@ -126,12 +127,13 @@ class Registry(AwsCase):
             self.assertLess(time.monotonic(), end)
         done = self.deploy("--registry", f"http://127.0.0.1:{port}/team/agent", code=0).json()
         reference = f"127.0.0.1:{port}/team/agent:{done['digest'][7:19]}"
-        self.assertEqual(self.state.created["agentRuntimeArtifact"]["containerConfiguration"]["containerUri"], reference)
-        shown = subprocess.run(["skopeo", "inspect", "--tls-verify=false", f"docker://{reference}"], capture_output=True,
-                               text=True, check=True, env=self.env)
+        artifact = self.state.created["agentRuntimeArtifact"]
+        self.assertEqual(artifact["containerConfiguration"]["containerUri"], reference)
+        shown = subprocess.run(["skopeo", "inspect", "--tls-verify=false", f"docker://{reference}"],
+                               capture_output=True, text=True, check=True, env=self.env)
         self.assertEqual(json.loads(shown.stdout)["Digest"], done["digest"])
-        subprocess.run(["skopeo", "copy", "--src-tls-verify=false", f"docker://{reference}", "oci:copy:v1"], cwd=self.folder,
-                       capture_output=True, check=True, env=self.env)
+        subprocess.run(["skopeo", "copy", "--src-tls-verify=false", f"docker://{reference}", "oci:copy:v1"],
+                       cwd=self.folder, capture_output=True, check=True, env=self.env)
 
 
 class Code(AwsCase):

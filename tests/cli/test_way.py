@@ -6,12 +6,16 @@ import subprocess
 import time
 import unittest
 
-from cli_harness import CliCase, PROGRAM, free_port
+from cli_harness import PROGRAM, CliCase, free_port, sanitized
 
 ARN = r"arn:aws:bedrock-agentcore:us-west-2:123456789012:runtime/hello-\w{10}"
 
 
+no_sanitizer = unittest.skipIf(sanitized(), "a project of its own cannot be built against a sanitizer's library")
+
+
 class Way(CliCase):
+    @no_sanitizer
     def test_c_on_a_terminal(self):
         t = self.terminal("create", "hello")
         t.expect("hello is made: an agent in C")
@@ -85,6 +89,7 @@ class Way(CliCase):
         self.assertEqual(self.tree(self.data / "images"), [])
         self.assertNotIn("deployed", (project / ".agentcore.json").read_text())
 
+    @no_sanitizer
     def test_how_long_it_takes(self):
         begin = time.monotonic()
         self.ok("create", "hello")

@@ -1,4 +1,4 @@
-"""`agentcore` with unmodified Python agents and the published package: the guide's 2.1, 2.3 and 2.4 as they stand there,
+"""`agentcore` with unmodified Python agents and the published package: the guide's 2.1, 2.3 and 2.4 as they stand,
 each in a directory of its own, deployed as code, called, read and deleted; and the project that `agentcore create`
 makes."""
 
