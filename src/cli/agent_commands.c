@@ -55,10 +55,11 @@ ac_status run_list(cli *c, ac_error *err)
 {
     static const char *const heading[] = {"NAME", "STATUS", "VERSION", "UPDATED", "ARN"};
     _cleanup_(service_close) service s = {0};
-    listing l = {.doc = yyjson_mut_doc_new(NULL)};
+    listing l = {.doc = NULL};
     ac_status status;
 
     TRY(service_open(c, &s, err));
+    l.doc = yyjson_mut_doc_new(NULL);
     l.all = yyjson_mut_arr(l.doc);
     for (size_t i = 0; i < ARRAY_SIZE(heading); i++)
         words_add(&l.cells, heading[i]);

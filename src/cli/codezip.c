@@ -240,18 +240,6 @@ static ac_status zip_write(layer *files, const char *path, bool stored, ac_error
     return status;
 }
 
-static ac_status digest_file(const char *path, char ret_digest[DIGEST_SIZE], ac_error *err)
-{
-    void *mark = text_mark();
-    size_t length;
-    char *data;
-
-    TRY(file_get(path, &data, &length, err));
-    digest_of(data, length, ret_digest);
-    text_release(mark);
-    return AC_OK;
-}
-
 /* ---- all of it ---- */
 
 static ac_status add_python(cli *c, const project *p, bool for_aws, layer *files, const char **ret_runtime,
@@ -309,7 +297,7 @@ ac_status artifact_zip(cli *c, const project *p, zip_options options, const char
     if (status == AC_OK)
         status = interrupt_check(c, err);
     if (status == AC_OK)
-        status = digest_file(beside, ret_digest, err);
+        status = digest_of_file(beside, ret_digest, err);
     if (status == AC_OK && rename(beside, path) != 0)
         status = file_error(err, "write", path);
     if (status != AC_OK)

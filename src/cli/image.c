@@ -88,8 +88,8 @@ static ac_status index_text(const char *layout, const image_plan *plan, const im
                             size_t *ret_others, ac_error *err)
 {
     const char *path = textf("%s/index.json", layout);
-    yyjson_mut_doc *doc = yyjson_mut_doc_new(NULL);
-    yyjson_mut_val *entries = yyjson_mut_arr(doc);
+    yyjson_mut_doc *doc;
+    yyjson_mut_val *entries;
     yyjson_doc *old = NULL;
     yyjson_val *entry;
     size_t i, count, length;
@@ -98,11 +98,11 @@ static ac_status index_text(const char *layout, const image_plan *plan, const im
     *ret_others = 0;
     if (is_file(path)) {
         TRY(file_get(path, &text, &length, err));
-        if (ac_json_read(text, length, NULL, &old, NULL) != AC_OK) {
-            yyjson_mut_doc_free(doc);
+        if (ac_json_read(text, length, NULL, &old, NULL) != AC_OK)
             return ac_error_set(err, AC_ERR_INVALID, "%s is not JSON: this is no OCI layout", path);
-        }
     }
+    doc = yyjson_mut_doc_new(NULL);
+    entries = yyjson_mut_arr(doc);
     yyjson_arr_foreach(yyjson_obj_get(yyjson_doc_get_root(old), "manifests"), i, count, entry)
     {
         if (has_tag(entry, tag))
@@ -189,8 +189,9 @@ static ac_status write_all(image_plan *plan, const char *path, const char *tag, 
 
 ac_status image_write(image_plan *plan, const char *path, const char *tag, bool tidy, image *ret, ac_error *err)
 {
+    const char *blobs = textf("%s/blobs/sha256", path);
     bool was_there = access(path, F_OK) == 0;
-    ac_status status = directory_make(textf("%s/blobs/sha256", path), err);
+    ac_status status = directory_make(blobs, err);
     int lock = -1;
 
     if (status == AC_OK) {

@@ -196,6 +196,25 @@ void digest_of(const void *data, size_t length, char ret_digest[DIGEST_SIZE])
     EVP_MD_CTX_free(hash);
 }
 
+ac_status digest_of_file(const char *path, char ret_digest[DIGEST_SIZE], ac_error *err)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    EVP_MD_CTX *hash;
+    char bytes[PIECE];
+    ssize_t length = -1;
+
+    if (fd < 0)
+        return file_error(err, "read", path);
+    hash = begin_digest();
+    while ((length = read(fd, bytes, sizeof bytes)) > 0)
+        EVP_DigestUpdate(hash, bytes, (size_t)length);
+    ac_status status = length < 0 ? file_error(err, "read", path) : AC_OK;
+    finish_digest(hash, ret_digest);
+    EVP_MD_CTX_free(hash);
+    close(fd);
+    return status;
+}
+
 /* ---- writing ---- */
 
 typedef struct writer {

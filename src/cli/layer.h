@@ -46,5 +46,6 @@ void layer_sort(layer *l);
 
 /* The digest of some bytes. */
 void digest_of(const void *data, size_t length, char ret_digest[DIGEST_SIZE]);
+ac_status digest_of_file(const char *path, char ret_digest[DIGEST_SIZE], ac_error *err) AC_MUST_USE;
 
 #endif
