@@ -42,6 +42,14 @@ ac_status agentcored_add_job(agentcored *d, const job_handler *handler, ac_error
     return AC_OK;
 }
 
+ac_status agentcored_watch_sessions(agentcored *d, const daemon_watch *watch, ac_error *err)
+{
+    if (d->watch_count >= DAEMON_WATCHES_MAX)
+        return ac_error_set(err, AC_ERR_QUOTA, "more than %d kinds of sessions are watched", DAEMON_WATCHES_MAX);
+    d->watches[d->watch_count++] = *watch;
+    return AC_OK;
+}
+
 /* ---- the process ---- */
 
 static void prepare_process(const config *c)
@@ -93,6 +101,15 @@ static void on_connection(int fd, const session_key *key, void *user)
     front_adopt(d->front, fd);
 }
 
+static void on_over(const session_key *key, const char *reason, void *user)
+{
+    const agentcored *d = user;
+
+    for (size_t i = 0; i < d->watch_count; i++)
+        if (strcmp(d->watches[i].kind, key->kind) == 0)
+            d->watches[i].on_over(key, reason, d->watches[i].user);
+}
+
 static ac_status open_sessions(agentcored *d, ac_error *err)
 {
     const config *c = d->config;
@@ -110,6 +127,7 @@ static ac_status open_sessions(agentcored *d, ac_error *err)
         .peer_url = store_is_shared(d->store) ? (c->peer_url ? c->peer_url : d->url) : NULL,
         .sessions_max = (unsigned)c->sessions_max,
         .on_connection = on_connection,
+        .on_over = on_over,
         .user = d,
     };
 

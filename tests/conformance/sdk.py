@@ -27,7 +27,11 @@ PROGRAM_SECONDS = 60
 
 
 async def opened(url, **options):
-    return await websockets.connect(url, **options)
+    try:
+        return await websockets.connect(url, **options)
+    except websockets.InvalidStatusCode as error:
+        error.add_note(f"{error.headers.get('x-amzn-errortype')}: {url}")
+        raise
 
 
 class Socket:
