@@ -73,6 +73,10 @@ python3-websockets a WebSocket client, to check our server with
 postgresql the shared store, which the tests start by themselves
 skopeo copies container images, to unpack what others made
 umoci makes container images, to unpack what others made
+docker-registry a registry, to push images to
+gcc-aarch64-linux-gnu a cross compiler, for images for arm64
+libc6-dev-arm64-cross the C library for arm64
+zsh a shell, to complete the command line in
 EOF
         ;;
     code)
