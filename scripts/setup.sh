@@ -1,8 +1,9 @@
 #!/bin/sh
 # setup.sh [SET...] - install the Debian packages that are missing, and only those.
 #
-# Sets: build (the default), test, code (what the code interpreter can offer), lint, fuzz, bench; or all.  Made for Debian 12 and 13 and for derivatives that have
-# the packages.  Elsewhere it names what is needed and goes on when pkg-config finds the libraries.
+# Sets: build (the default), test, code (what the code interpreter can offer), lint, fuzz, bench; or all.  Made for
+# Debian 12 and 13 and for derivatives that have the packages.  Elsewhere it names what is needed and goes on when
+# pkg-config finds the libraries.
 #
 # Debian 12 lacks two libraries.  There, and only there, the suite of Debian 13 (trixie) is added with a pin that lets
 # in four named packages (libyyjson0 libyyjson-dev libllhttp9.2 libllhttp-dev) and nothing else.
