@@ -7,7 +7,7 @@ PORT ?= 8484
 FUZZ_SECONDS ?= 60
 SAN ?= plain
 
-.PHONY: build run test conformance bench bench-service fuzz lint install clean help
+.PHONY: build run test conformance bench bench-code bench-runtime bench-service fuzz lint install clean help
 
 build:
 	@scripts/setup.sh build
@@ -19,17 +19,27 @@ run:
 	@scripts/run.sh $(PORT)
 
 test:
-	@scripts/setup.sh build test
+	@scripts/setup.sh build test code
 	@scripts/test.sh $(SAN)
 
 conformance:
-	@scripts/setup.sh build test bench
+	@scripts/setup.sh build test code bench
 	@scripts/conformance.sh $(CONFORMANCE_ARGS)
 
 bench:
 	@scripts/setup.sh build bench
 	@scripts/build.sh
 	@bench/run.py $(BENCH_ARGS)
+
+bench-runtime:
+	@scripts/setup.sh build
+	@scripts/build.sh
+	@bench/runtime.py $(BENCH_ARGS)
+
+bench-code:
+	@scripts/setup.sh build code
+	@scripts/build.sh agentcored guest/agentcore-init guest/agentcore-code
+	@bench/code.py $(BENCH_ARGS)
 
 bench-service:
 	@scripts/setup.sh build bench
@@ -58,7 +68,9 @@ help:
 	@echo 'make lint                   warnings, clang-tidy, formatting, include arrows'
 	@echo 'make fuzz [FUZZ_SECONDS=60] [FUZZ=fuzz_json]   each fuzzer for so long'
 	@echo 'make bench                  measure against the reference programs'
+	@echo 'make bench-code             measure the code interpreter beside python3 and bubblewrap alone'
 	@echo 'make bench-service          measure agentcored beside the server of moto (from PyPI)'
+	@echo 'make bench-runtime          measure what agentcored adds to agents, and how fast sessions start'
 	@echo 'make install [PREFIX=/usr/local] [DESTDIR=]    library, headers, pkg-config file, manual pages'
 	@echo 'make clean                  remove everything that was built'
 	@echo 'Packages that are missing on Debian 12 or 13 are installed by scripts/setup.sh, which says what and why.'

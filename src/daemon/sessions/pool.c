@@ -140,7 +140,7 @@ static void add_warm(session_pool *p)
         note_start(p, AC_ERR_NOMEM, &err);
         return;
     }
-    s->recipe = session_recipe_ref(p->recipe);
+    session_set_recipe(s, session_recipe_ref(p->recipe));
     s->warm = true;
     s->pool = p;
     p->count++;
@@ -245,6 +245,8 @@ static void hand_out(session *warm, session *asked)
     warm->in_use = 1;
     warm->used_ms = warm->born_ms = clock_monotonic_ms();
     warm->created_ms = asked->created_ms;
+    warm->idle_ms = asked->idle_ms;
+    warm->life_ms = asked->life_ms;
     session_add(warm);
     session_unref(warm); /* the list's former one */
     session_kick(warm);

@@ -33,7 +33,8 @@ typedef struct session_key {
     const char *id;    /* at most SESSION_ID_MAX bytes */
 } session_key;
 
-/* How to make one.  Zero means the default beside it; texts live in the arena that session_prepare was given. */
+/* How to make one.  Zero means the default beside it; texts live in the arena that session_prepare was given.  Of one
+ * that comes from a pool, idle_ms and life_ms are those of the plan that it was asked for with. */
 typedef struct session_plan {
     sandbox_spec sandbox;    /* output_fd is set by the manager */
     const char *version;     /* of what runs in it: for session_version; "" */
