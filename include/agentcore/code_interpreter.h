@@ -128,12 +128,12 @@ typedef struct ac_code_options {
 
 /* What these have in common: *ret_result (may be NULL) is the caller's (ac_code_result_free), NULL after a failure;
  * options may be NULL.
- * Errors: AC_ERR_STATE (the session was stopped here), AC_ERR_CONFLICT (it has ended), AC_ERR_NOT_FOUND, AC_ERR_INVALID,
- * AC_ERR_TIMEOUT, what on_output returned, and those of ac_client_open and ac_client_stream_next.
+ * Errors: AC_ERR_STATE (the session was stopped here), AC_ERR_CONFLICT (it has ended), AC_ERR_NOT_FOUND,
+ * AC_ERR_INVALID, AC_ERR_TIMEOUT, what on_output returned, and those of ac_client_open and ac_client_stream_next.
  * Operation: InvokeCodeInterpreter. */
 
-/* Run code (NUL-terminated UTF-8).  AC_ERR_INVALID "Language must be one of ['python', 'javascript', 'typescript'], got:
- * X".  Tool: executeCode. */
+/* Run code (NUL-terminated UTF-8).  AC_ERR_INVALID "Language must be one of ['python', 'javascript', 'typescript'],
+ * got: X".  Tool: executeCode. */
 AC_API ac_status ac_code_execute(ac_code_session *session, const char *code, const ac_code_options *options,
                                  ac_code_result **ret_result, ac_error *err);
 
@@ -179,8 +179,8 @@ typedef struct ac_code_file {
 
 /* Write a file, or all files or none.  Directories are made as needed.  What is UTF-8 travels as text, all else as a
  * blob; the file is the same.
- * Errors as above, AC_ERR_INVALID "Path must be relative, not absolute. Got: X...", and AC_ERR_HANDLER with what the tool
- * said when it could not.  Tool: writeFiles. */
+ * Errors as above, AC_ERR_INVALID "Path must be relative, not absolute. Got: X...", and AC_ERR_HANDLER with what the
+ * tool said when it could not.  Tool: writeFiles. */
 AC_API ac_status ac_code_upload(ac_code_session *session, const char *path, const void *data, size_t length,
                                 ac_error *err);
 AC_API ac_status ac_code_upload_files(ac_code_session *session, const ac_code_file *files, size_t count, ac_error *err);
@@ -235,8 +235,8 @@ typedef struct ac_code_interpreter_config {
 AC_API ac_status ac_code_interpreter_build(yyjson_mut_doc *doc, const ac_code_interpreter_config *config,
                                            yyjson_mut_val **ret_value, ac_error *err);
 
-/* The operations on interpreters and their sessions.  *ret_output (may be NULL) is the caller's (yyjson_doc_free).  NULL
- * and 0 leave a member out.  Errors as ac_client_call; the first also as ac_code_interpreter_build.
+/* The operations on interpreters and their sessions.  *ret_output (may be NULL) is the caller's (yyjson_doc_free).
+ * NULL and 0 leave a member out.  Errors as ac_client_call; the first also as ac_code_interpreter_build.
  * Operations: CreateCodeInterpreter, GetCodeInterpreter, DeleteCodeInterpreter, ListCodeInterpreters,
  * GetCodeInterpreterSession, ListCodeInterpreterSessions. */
 AC_API ac_status ac_code_interpreter_create(ac_client *client, const ac_code_interpreter_config *config,

@@ -31,8 +31,8 @@ typedef struct ac_tool_network {
 AC_API ac_status ac_tool_network_build(yyjson_mut_doc *doc, const ac_tool_network *network, yyjson_mut_val **ret_value,
                                        ac_error *err);
 
-/* The certificates of a tool: root authorities that its sessions are to trust, each a secret of Secrets Manager named by
- * its ARN.  *ret_value belongs to doc.  Errors: AC_ERR_NOMEM. */
+/* The certificates of a tool: root authorities that its sessions are to trust, each a secret of Secrets Manager named
+ * by its ARN.  *ret_value belongs to doc.  Errors: AC_ERR_NOMEM. */
 AC_API ac_status ac_tool_certificates_build(yyjson_mut_doc *doc, const char *const *secret_arns, size_t count,
                                             yyjson_mut_val **ret_value, ac_error *err);
 

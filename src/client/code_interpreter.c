@@ -80,7 +80,7 @@ static ac_status call_start(ac_client *client, const ac_code_session_options *o,
 }
 
 /* Takes doc, also when it fails. */
-static ac_status make_session(ac_client *client, yyjson_doc *doc, unsigned read_timeout_ms,
+static ac_status make_session(ac_client *client, yyjson_doc *doc, unsigned read_timeout_ms, bool attached,
                               ac_code_session **ret_session, ac_error *err)
 {
     yyjson_val *root = yyjson_doc_get_root(doc);
@@ -97,6 +97,7 @@ static ac_status make_session(ac_client *client, yyjson_doc *doc, unsigned read_
         .identifier = ac_json_string(root, "codeInterpreterIdentifier", ""),
         .id = ac_json_string(root, "sessionId", ""),
         .read_timeout_ms = read_timeout_ms ? read_timeout_ms : READ_TIMEOUT_MS,
+        .attached = attached,
     };
     *ret_session = s;
     return AC_OK;
@@ -111,7 +112,7 @@ ac_status ac_code_session_start(ac_client *client, const ac_code_session_options
 
     *ret_session = NULL;
     AC_TRY(call_start(client, o, &output, err));
-    return make_session(client, output, o->read_timeout_ms, ret_session, err);
+    return make_session(client, output, o->read_timeout_ms, false, ret_session, err);
 }
 
 ac_status ac_code_session_attach(ac_client *client, const char *identifier, const char *session_id,
@@ -127,9 +128,7 @@ ac_status ac_code_session_attach(ac_client *client, const char *identifier, cons
     if (!code_add_text(&in, "codeInterpreterIdentifier", identifier ? identifier : AC_CODE_INTERPRETER_DEFAULT) ||
         !code_add_text(&in, "sessionId", session_id) || !(doc = yyjson_mut_val_imut_copy(in.members, NULL)))
         return no_memory(err);
-    AC_TRY(make_session(client, doc, read_timeout_ms, ret_session, err));
-    (*ret_session)->attached = true;
-    return AC_OK;
+    return make_session(client, doc, read_timeout_ms, true, ret_session, err);
 }
 
 const char *ac_code_session_id(const ac_code_session *session)

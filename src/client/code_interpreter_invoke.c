@@ -204,7 +204,7 @@ ac_status code_invoke_plainly(ac_code_session *session, const char *tool, code_i
     ac_code_result *result = NULL;
     ac_status status = code_invoke(session, tool, in, NULL, &result, err);
 
-    if (status == AC_OK && result->is_error)
+    if (result && result->is_error)
         status = ac_error_set(err, AC_ERR_HANDLER, "%s: %s", tool, result->text);
     ac_code_result_free(result);
     return status;
