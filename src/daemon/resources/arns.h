@@ -19,6 +19,7 @@
 #define KIND_WORKLOAD_IDENTITY "workload-identity"
 #define KIND_AGENT_RUNTIME "agent-runtime"
 #define KIND_AGENT_RUNTIME_ENDPOINT "agent-runtime-endpoint"
+#define KIND_MEMORY "memory"
 
 /* How the ARNs of a kind are built. */
 typedef struct arn_kind {

@@ -92,6 +92,7 @@ ac_status jobs_count(store_tx *tx, arena *memory, job_count **ret_counts, size_t
 typedef struct job_filter {
     const char *kind;  /* NULL: any */
     const char *state; /* NULL: any */
+    const char *key_prefix; /* NULL: any; needs a kind */
     int64_t after_id;  /* of the last job on the page before */
     size_t limit;      /* 1 to JOB_PAGE_MAX */
 } job_filter;
@@ -103,5 +104,8 @@ ac_status jobs_list(store_tx *tx, const job_filter *filter, arena *memory, job *
 /* A dead job begins anew, or is deleted.  AC_ERR_NOT_FOUND: there is no such dead job. */
 ac_status job_revive(store_tx *tx, int64_t id, ac_error *err) AC_MUST_USE;
 ac_status job_delete(store_tx *tx, int64_t id, ac_error *err) AC_MUST_USE;
+
+/* What the jobs of a kind whose keys begin with prefix were about is gone: delete those that are not running. */
+ac_status jobs_forget(store_tx *tx, const char *kind, const char *prefix, ac_error *err) AC_MUST_USE;
 
 #endif
