@@ -111,6 +111,8 @@ static bool is_abbreviation(const char *begin, const char *dot, const char *next
         return false;
     if (length == 1 && is_upper(*word) && *word != 'I') /* an initial */
         return true;
+    if (length >= 3 && word[1] == '.' && word[length - 2] == '.') /* "R.E.M." */
+        return !capital;
     if (strspn(word, "0123456789") >= length && length <= 3)
         return word == begin; /* "1." begins an item */
     if (listed_in(inside, ARRAY_SIZE(inside), word, length))
