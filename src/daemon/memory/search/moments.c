@@ -89,7 +89,7 @@ static size_t read_month(scan *s, size_t at)
 {
     static const char *const doubtful[] = {"mar", "march", "may", "dec", "jan", "jun", "sept", "sep"};
     static const char *const before[] = {"in", "of", "on", "during", "since", "last", "early", "late", "until", "by"};
-    unsigned month = word_month(s->forms[at]), day = 0, year;
+    unsigned month = wordlist_month(s->forms[at]), day = 0, year;
     size_t from = at, to = at + 1;
 
     if (at > 0 && (day = day_of(s->forms[at - 1])))
@@ -162,7 +162,7 @@ size_t moments_read(const char *const *forms, size_t count, int64_t now_ms, mome
 
         if (to)
             at = to;
-        else if (word_month(forms[at]))
+        else if (wordlist_month(forms[at]))
             at = read_month(&s, at);
         else if (year_of(forms[at]))
             at = read_year(&s, at);

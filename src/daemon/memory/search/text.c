@@ -218,7 +218,7 @@ const char *text_term(text_reader *r, const char *form)
     memcpy(r->form, form, length);
     r->form[length] = '\0';
     without_apostrophes(r->form, base);
-    stem(r, word_regular(base));
+    stem(r, wordlist_regular(base));
     return r->term;
 }
 
@@ -231,12 +231,12 @@ static bool give(text_reader *r, size_t offset, unsigned flags)
     without_apostrophes(r->form, r->base);
     if (!r->base[0])
         return true;
-    if (!(flags & WORD_JOINED) && (word_is_stop(r->form) || word_is_stop(r->base)))
+    if (!(flags & WORD_JOINED) && (wordlist_stop(r->form) || wordlist_stop(r->base)))
         w.flags |= WORD_STOP;
-    regular = word_regular(r->base);
+    regular = wordlist_regular(r->base);
     if (regular != r->base)
         memcpy(r->base, regular, strlen(regular) + 1);
-    if (word_is_weak(r->base))
+    if (wordlist_weak(r->base))
         w.flags |= WORD_WEAK;
     if (!has_letter(r->base))
         w.flags |= WORD_NUMBER;

@@ -44,11 +44,11 @@ bool text_read(text_reader *r, const char *text, size_t length, bool (*each)(voi
 /* The term of one word as the caller has it (folded already); r's memory, until the next call. */
 const char *text_term(text_reader *r, const char *form);
 
-/* ---- words.c: what is known about single words; all texts are folded ---- */
+/* ---- wordlist.c: what is known about single words; all texts are folded ---- */
 
-bool word_is_stop(const char *form);
-bool word_is_weak(const char *base);
-const char *word_regular(const char *form); /* "went": "go"; the word itself when nothing is known */
-unsigned word_month(const char *form);      /* 1 to 12, of names and their first three letters; 0: none */
+bool wordlist_stop(const char *form);
+bool wordlist_weak(const char *base);
+const char *wordlist_regular(const char *form); /* "went": "go"; the word itself when nothing is known */
+unsigned wordlist_month(const char *form);      /* 1 to 12, of names and their first three letters; 0: none */
 
 #endif

@@ -1,15 +1,15 @@
-/* words.c - the English words that are known by themselves: those that say nothing, those that say little in a
+/* wordlist.c - the English words that are known by themselves: those that say nothing, those that say little in a
  * question, irregular and familiar forms, and months.
  *
  * Each table is in the order of strcmp: looked up by halving, and held to it by a test. */
-#include "daemon/memory/search/words.h"
+#include "daemon/memory/search/wordlist.h"
 #include "daemon/memory/search/text.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 /* Function words, and what conversations are full of.  Apostrophes are taken off before: "dont". */
-const char *const word_stops[] = {
+const char *const wordlist_stops[] = {
     "a",        "about",     "above",      "after",   "again",    "against", "aint",    "all",     "also",
     "although", "am",        "an",         "and",     "any",      "are",     "arent",   "as",      "at",
     "be",       "because",   "been",       "before",  "being",    "below",   "between", "both",    "but",
@@ -36,10 +36,10 @@ const char *const word_stops[] = {
     "would",    "wouldnt",   "wow",        "yeah",    "yep",      "yes",     "you",     "your",    "youre",
     "yours",    "yourself",  "yourselves", "youve",   "yup",
 };
-const size_t word_stop_count = ARRAY_SIZE(word_stops);
+const size_t wordlist_stop_count = ARRAY_SIZE(wordlist_stops);
 
 /* What questions are put with ("what kind of ... did she mention?"): they count for less there. */
-const char *const word_weaks[] = {
+const char *const wordlist_weaks[] = {
     "accord",       "according", "ask",     "believe",   "certain", "current", "currently", "describe", "described",
     "discuss",      "discussed", "feel",    "feels",     "felt",    "find",    "happen",    "item",     "kind",
     "kinds",        "make",      "mention", "mentioned", "name",    "new",     "receive",   "recent",   "recently",
@@ -47,10 +47,10 @@ const char *const word_weaks[] = {
     "specifically", "talk",      "tell",    "thing",     "things",  "think",   "told",      "type",     "types",
     "use",          "various",   "way",     "ways",
 };
-const size_t word_weak_count = ARRAY_SIZE(word_weaks);
+const size_t wordlist_weak_count = ARRAY_SIZE(wordlist_weaks);
 
 /* Forms that no rule of endings makes regular, and familiar words for the same thing. */
-const word_pair word_pairs[] = {
+const wordlist_pair wordlist_pairs[] = {
     {"ad", "advertisement"},
     {"ads", "advertisement"},
     {"advert", "advertisement"},
@@ -341,7 +341,7 @@ const word_pair word_pairs[] = {
     {"written", "write"},
     {"wrote", "write"},
 };
-const size_t word_pair_count = ARRAY_SIZE(word_pairs);
+const size_t wordlist_pair_count = ARRAY_SIZE(wordlist_pairs);
 
 static const struct {
     const char *name;
@@ -360,24 +360,24 @@ static int compare(const void *name, const void *entry)
     return strcmp(name, *text);
 }
 
-bool word_is_stop(const char *form)
+bool wordlist_stop(const char *form)
 {
-    return bsearch(form, word_stops, word_stop_count, sizeof word_stops[0], compare) != NULL;
+    return bsearch(form, wordlist_stops, wordlist_stop_count, sizeof wordlist_stops[0], compare) != NULL;
 }
 
-bool word_is_weak(const char *base)
+bool wordlist_weak(const char *base)
 {
-    return bsearch(base, word_weaks, word_weak_count, sizeof word_weaks[0], compare) != NULL;
+    return bsearch(base, wordlist_weaks, wordlist_weak_count, sizeof wordlist_weaks[0], compare) != NULL;
 }
 
-const char *word_regular(const char *form)
+const char *wordlist_regular(const char *form)
 {
-    const word_pair *found = bsearch(form, word_pairs, word_pair_count, sizeof word_pairs[0], compare);
+    const wordlist_pair *found = bsearch(form, wordlist_pairs, wordlist_pair_count, sizeof wordlist_pairs[0], compare);
 
     return found ? found->regular : form;
 }
 
-unsigned word_month(const char *form)
+unsigned wordlist_month(const char *form)
 {
     for (size_t i = 0; i < ARRAY_SIZE(months); i++)
         if (strcmp(form, months[i].name) == 0)
