@@ -100,6 +100,8 @@ typedef struct search_query {
     size_t text_length;
     size_t top_k;            /* 0: 10 */
     const char *strategy_id; /* NULL: any */
+    bool matches_only;       /* leave out records that have nothing in common with the query; otherwise they fill up,
+                                newest first, with a score of 0.01: a search by nearness always finds something */
     /* Whether a record may be among the hits; NULL: all may.  Called best first, until top_k are found, with the index
      * locked for reading: it must not block for long or call this room.  metadata lives during the call. */
     bool (*accept)(void *user, const char *record_id, yyjson_val *metadata, int64_t created_ms, int64_t updated_ms);
@@ -112,7 +114,7 @@ typedef struct search_hit {
     double score; /* 0 < score <= 1: how much of what is asked the record holds; comparable between queries */
 } search_hit;
 
-/* The best records, best first; only those that have something in common with what is asked.  *ret_hits lives in a.
+/* The best records, best first.  *ret_hits lives in a.
  * AC_ERR_INVALID (too many namespaces), AC_ERR_NOMEM, what the source fails with.  An embeddings service that does not
  * answer is logged and left out. */
 ac_status memory_search_query(memory_search *search, const search_query *query, arena *a, search_hit **ret_hits,

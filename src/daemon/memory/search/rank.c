@@ -1,0 +1,220 @@
+/* rank.c - ranking from start to end: memory for the parts, the three steps, and the picking of the best. */
+#include "daemon/memory/search/rank_internal.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define TOP_K_DEFAULT 10
+#define SCORE_FULL 0.9 /* of a record that has each term of the query once */
+#define SCORE_POWER 0.8
+#define SCORE_NOTHING 0.01 /* of a record with nothing in common, which only fills up */
+
+const rank_weights rank_weights_default = {
+    .length_share = 0.3F,
+    .window_half = 0.8F,
+    .own_half = 0.8F,
+    .own = 0.2F,
+    .next = 0.7F,
+    .next_decay = 0.65F,
+    .last = 0.4F,
+    .last_decay = 0.7F,
+    .answer = 0.7F,
+    .question = 0.5F,
+    .question_back = 0.5F,
+    .rarity_power = 1.2F,
+    .weak = 0.4F,
+    .name = 0.3F,
+    .meaning = 0.2F,
+    .class_ = 1.0F,
+    .speaker = 0.2F,
+    .moment = 1.5F,
+    .asks = 0.3F,
+    .feedback = 0.2F,
+    .vector = 1.0F,
+};
+
+/* ---- picking ---- */
+
+typedef struct pick {
+    float score;
+    int64_t time_ms;
+    uint32_t part, record;
+} pick;
+
+/* Whether a goes before b: the better one; of equals the newer one. */
+static bool before(const pick *a, const pick *b)
+{
+    if (a->score != b->score)
+        return a->score > b->score;
+    if (a->time_ms != b->time_ms)
+        return a->time_ms > b->time_ms;
+    return a->part != b->part ? a->part < b->part : a->record < b->record;
+}
+
+static void sift(pick *heap, size_t count, size_t at)
+{
+    for (;;) {
+        size_t first = at, left = at * 2 + 1;
+
+        if (left < count && before(&heap[left], &heap[first]))
+            first = left;
+        if (left + 1 < count && before(&heap[left + 1], &heap[first]))
+            first = left + 1;
+        if (first == at)
+            return;
+        pick one = heap[at];
+        heap[at] = heap[first];
+        heap[first] = one;
+        at = first;
+    }
+}
+
+/* All places that may be hits, as a heap. */
+static pick *gather(const ranking *r, size_t *ret_count)
+{
+    const search_query *q = r->request->query;
+    pick *heap = arena_alloc(r->memory, MAX(r->records, (uint64_t)1) * sizeof *heap);
+    size_t count = 0;
+
+    for (size_t i = 0; heap && i < r->part_count; i++) {
+        const rank_part *part = &r->parts[i];
+        const search_index *x = part->index;
+        uint32_t strategy = q->strategy_id ? names_find(&x->strategies, q->strategy_id, strlen(q->strategy_id)) : 0;
+
+        if (strategy == NAME_NONE)
+            continue;
+        for (uint32_t j = 0; j < part->places; j++) {
+            uint32_t record = x->places[j].record;
+
+            if (part->scores[j] <= 0 && q->matches_only)
+                continue;
+            if (q->strategy_id && x->records[record].strategy != strategy)
+                continue;
+            heap[count++] = (pick){MAX(part->scores[j], 0), x->records[record].time_ms, (uint32_t)i, record};
+        }
+    }
+    for (size_t i = count / 2; i-- > 0;)
+        sift(heap, count, i);
+    *ret_count = count;
+    return heap;
+}
+
+static bool accepted(const search_query *q, const index_record *record)
+{
+    const char *text = index_record_metadata(record);
+    yyjson_doc *metadata = NULL;
+    bool yes;
+
+    if (!q->accept)
+        return true;
+    if (text[0]) {
+        metadata = yyjson_read(text, strlen(text), 0);
+        if (!metadata) /* no memory: a record that cannot be judged is none */
+            return false;
+    }
+    yes = q->accept(q->user, index_record_id(record), yyjson_doc_get_root(metadata), record->created_ms,
+                    record->updated_ms);
+    yyjson_doc_free(metadata);
+    return yes;
+}
+
+/* 0 to 1: SCORE_FULL of what a record has that has each term once; above, ever slower towards 1. */
+static double calibrate(double score, double full)
+{
+    double part = full > 0 ? score / full : 0;
+
+    if (part <= 0)
+        return SCORE_NOTHING;
+    part = part <= 1 ? SCORE_FULL * pow(part, SCORE_POWER) : 1 - (1 - SCORE_FULL) * exp(1 - part);
+    return MAX(part, SCORE_NOTHING);
+}
+
+ac_status rank_pick(ranking *r, search_hit **ret_hits, size_t *ret_count, ac_error *err)
+{
+    const search_query *q = r->request->query;
+    size_t count, top_k = MIN(q->top_k ? q->top_k : (size_t)TOP_K_DEFAULT, (size_t)SEARCH_TOP_K_MAX);
+    pick *heap = gather(r, &count);
+    search_hit *hits = heap ? arena_zalloc(r->memory, MAX(MIN(count, top_k), (size_t)1) * sizeof *hits) : NULL;
+    size_t found = 0;
+
+    if (!hits)
+        return ac_error_set(err, AC_ERR_NOMEM, "out of memory");
+    while (count > 0 && found < top_k) {
+        pick best = heap[0];
+        const rank_part *part = &r->parts[best.part];
+        const index_record *record = &part->index->records[best.record];
+
+        heap[0] = heap[--count];
+        sift(heap, count, 0);
+        if (!accepted(q, record))
+            continue;
+        hits[found].namespace_index = part->namespace_index;
+        hits[found].score = calibrate(best.score, r->full);
+        memcpy(hits[found].id, index_record_id(record), strlen(index_record_id(record)) + 1);
+        found++;
+    }
+    *ret_hits = hits;
+    *ret_count = found;
+    return AC_OK;
+}
+
+/* ---- all of it ---- */
+
+static bool begin_part(rank_part *part, const rank_target *target, arena *memory)
+{
+    uint32_t places = target->index->placed_count;
+    float *floats = arena_zalloc(memory, (size_t)MAX(places, 1U) * 3 * sizeof *floats);
+
+    part->index = target->index;
+    part->namespace_index = target->namespace_index;
+    part->places = places;
+    part->touched = arena_alloc(memory, MAX(places, 1U) * sizeof *part->touched);
+    if (!floats || !part->touched)
+        return false;
+    part->scores = floats;
+    part->window = floats + places;
+    part->own = part->window + places;
+    return true;
+}
+
+static void begin_windows(ranking *r)
+{
+    float next = r->weights->next, last = r->weights->last;
+
+    for (unsigned i = 1; i <= INDEX_WINDOW; i++) {
+        r->next[i] = next;
+        r->last[i] = last;
+        next *= r->weights->next_decay;
+        last *= r->weights->last_decay;
+    }
+}
+
+ac_status rank_run(const rank_request *request, arena *a, search_hit **ret_hits, size_t *ret_count, ac_error *err)
+{
+    ranking r = {.request = request, .weights = request->weights, .memory = a};
+    uint64_t length = 0;
+
+    *ret_hits = NULL;
+    *ret_count = 0;
+    r.parts = arena_zalloc(a, MAX(request->target_count, (size_t)1) * sizeof *r.parts);
+    if (!r.parts)
+        return ac_error_set(err, AC_ERR_NOMEM, "out of memory");
+    for (size_t i = 0; i < request->target_count; i++) {
+        const search_index *x = request->targets[i].index;
+
+        if (x->live_count == 0)
+            continue;
+        if (!begin_part(&r.parts[r.part_count++], &request->targets[i], a))
+            return ac_error_set(err, AC_ERR_NOMEM, "out of memory");
+        r.records += x->live_count;
+        length += x->length_sum;
+    }
+    if (r.records == 0)
+        return AC_OK;
+    r.average_length = MAX((float)length / (float)r.records, 1.0F);
+    begin_windows(&r);
+    AC_TRY(rank_expand(&r, err));
+    AC_TRY(rank_score(&r, err));
+    return rank_pick(&r, ret_hits, ret_count, err);
+}
