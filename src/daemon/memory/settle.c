@@ -46,27 +46,29 @@ static ac_status open_work(const job *j, arena *memory, work *ret_work, ac_error
 
 /* ---- settling ---- */
 
-/* New strategies begin behind the events that are there; those that are to go are gone. */
+/* A new strategy begins behind the events that are there. */
+static ac_status activate(yyjson_mut_doc *body, yyjson_mut_val *strategy, int64_t newest, ac_error *err)
+{
+    yyjson_mut_val *active = yyjson_mut_str(body, MEMORY_ACTIVE), *after = yyjson_mut_sint(body, newest);
+
+    if (!active || !after || !yyjson_mut_obj_put(strategy, yyjson_mut_str(body, "status"), active) ||
+        !yyjson_mut_obj_put(strategy, yyjson_mut_str(body, MEMORY_AFTER), after))
+        return memory_no_memory(err);
+    return AC_OK;
+}
+
+/* By index: yyjson's iterator misses what stands behind an element that it removes. */
 static ac_status settle_strategies(yyjson_mut_doc *body, int64_t newest, ac_error *err)
 {
-    yyjson_mut_val *list = yyjson_mut_obj_get(yyjson_mut_doc_get_root(body), "strategies"), *each;
-    yyjson_mut_arr_iter walk;
+    yyjson_mut_val *list = yyjson_mut_obj_get(yyjson_mut_doc_get_root(body), "strategies");
 
-    yyjson_mut_arr_iter_init(list, &walk);
-    while ((each = yyjson_mut_arr_iter_next(&walk)) != NULL) {
-        yyjson_mut_val *status = yyjson_mut_obj_get(each, "status");
-        yyjson_mut_val *active = yyjson_mut_str(body, MEMORY_ACTIVE), *after;
+    for (size_t i = yyjson_mut_arr_size(list); i-- > 0;) {
+        yyjson_mut_val *each = yyjson_mut_arr_get(list, i), *status = yyjson_mut_obj_get(each, "status");
 
-        if (yyjson_mut_equals_str(status, MEMORY_DELETING)) {
-            yyjson_mut_arr_iter_remove(&walk);
-            continue;
-        }
-        if (!yyjson_mut_equals_str(status, MEMORY_CREATING))
-            continue;
-        after = yyjson_mut_sint(body, newest);
-        if (!active || !after || !yyjson_mut_obj_put(each, yyjson_mut_str(body, "status"), active) ||
-            !yyjson_mut_obj_put(each, yyjson_mut_str(body, MEMORY_AFTER), after))
-            return memory_no_memory(err);
+        if (yyjson_mut_equals_str(status, MEMORY_DELETING))
+            yyjson_mut_arr_remove(list, i);
+        else if (yyjson_mut_equals_str(status, MEMORY_CREATING))
+            AC_TRY(activate(body, each, newest, err));
     }
     return AC_OK;
 }
