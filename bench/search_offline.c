@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #define CATEGORIES 10
 #define DEPTHS 3
@@ -79,7 +80,7 @@ static void put(search_index *x, text_reader *reader, yyjson_val *line)
             .sequence = ac_json_int(line, "sequence", 0),
         };
         snprintf(id, sizeof id, i ? "%s/%u" : "%s", ac_json_string(line, "id", ""), i);
-        if (index_put(x, reader, &record, NULL, &err) != AC_OK)
+        if (index_put(x, reader, &record, "", NULL, &err) != AC_OK)
             die("put", &err);
     }
 }
@@ -111,6 +112,15 @@ static void judge(tally *t, yyjson_val *relevant, const search_hit *hits, size_t
     t->reciprocal += first ? 1.0 / (double)first : 0;
 }
 
+/* Time that this thread has had, so that neighbours on the machine do not count. */
+static double thread_us(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+    return (double)now.tv_sec * 1e6 + (double)now.tv_nsec / 1e3;
+}
+
 static void question(search_index *x, text_reader *reader, yyjson_val *line, tally *tallies)
 {
     _cleanup_(arena_done) arena memory = ARENA_INIT;
@@ -123,7 +133,7 @@ static void question(search_index *x, text_reader *reader, yyjson_val *line, tal
     size_t count;
     ask *a;
     ac_error err;
-    uint64_t begin = clock_monotonic_ns();
+    double begin = thread_us();
 
     if (ask_read(reader, words, yyjson_get_str(text), yyjson_get_len(text), clock_unix_ms(), &memory, &a, &err) !=
         AC_OK)
@@ -132,7 +142,7 @@ static void question(search_index *x, text_reader *reader, yyjson_val *line, tal
     if (rank_run(&request, &memory, &hits, &count, &err) != AC_OK)
         die("rank", &err);
     if (time_count < QUESTIONS_MAX)
-        times_us[time_count++] = (double)(clock_monotonic_ns() - begin) / 1e3;
+        times_us[time_count++] = thread_us() - begin;
     judge(&tallies[0], yyjson_obj_get(line, "relevant"), hits, count);
     if (category > 0 && category < CATEGORIES)
         judge(&tallies[category], yyjson_obj_get(line, "relevant"), hits, count);
@@ -238,7 +248,7 @@ int main(int argc, char **argv)
     }
     qsort(times_us, time_count, sizeof *times_us, compare_times);
     if (time_count)
-        printf("query time: p50 %.0f us, p99 %.0f us, most %.0f us\n", times_us[time_count / 2],
+        printf("query, time of the processor: p50 %.0f us, p99 %.0f us, most %.0f us\n", times_us[time_count / 2],
                times_us[time_count * 99 / 100], times_us[time_count - 1]);
     wordnet_close(words);
     return 0;

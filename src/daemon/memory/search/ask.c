@@ -127,7 +127,6 @@ ac_status ask_read(text_reader *reader, const wordnet *w, const char *text, size
                    ask **ret_ask, ac_error *err)
 {
     reading r = {.ask = arena_zalloc(a, sizeof(ask)), .memory = a};
-    bool used[ASK_WORDS_MAX] = {false};
 
     *ret_ask = r.ask;
     if (!r.ask)
@@ -135,7 +134,7 @@ ac_status ask_read(text_reader *reader, const wordnet *w, const char *text, size
     text_read(reader, text, length, read_word, &r);
     if (r.nomem || (w && !read_targets(&r, w)))
         return ac_error_set(err, AC_ERR_NOMEM, "out of memory");
-    r.ask->moment_count = moments_read(r.forms, r.form_count, now_ms, r.ask->moments, used);
+    r.ask->moment_count = moments_read(r.forms, r.form_count, now_ms, r.ask->moments);
     if (w)
         read_class(&r, w);
     return AC_OK;

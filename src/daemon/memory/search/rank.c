@@ -38,28 +38,33 @@ const rank_weights rank_weights_default = {
 
 typedef struct pick {
     float score;
-    int64_t time_ms;
     uint32_t part, record;
 } pick;
 
+static int64_t time_of(const ranking *r, const pick *p)
+{
+    return r->parts[p->part].index->records[p->record].time_ms;
+}
+
 /* Whether a goes before b: the better one; of equals the newer one. */
-static bool before(const pick *a, const pick *b)
+static bool before(const ranking *r, const pick *a, const pick *b)
 {
     if (a->score != b->score)
         return a->score > b->score;
-    if (a->time_ms != b->time_ms)
-        return a->time_ms > b->time_ms;
+    int64_t left = time_of(r, a), right = time_of(r, b);
+    if (left != right)
+        return left > right;
     return a->part != b->part ? a->part < b->part : a->record < b->record;
 }
 
-static void sift(pick *heap, size_t count, size_t at)
+static void sift(const ranking *r, pick *heap, size_t count, size_t at)
 {
     for (;;) {
         size_t first = at, left = at * 2 + 1;
 
-        if (left < count && before(&heap[left], &heap[first]))
+        if (left < count && before(r, &heap[left], &heap[first]))
             first = left;
-        if (left + 1 < count && before(&heap[left + 1], &heap[first]))
+        if (left + 1 < count && before(r, &heap[left + 1], &heap[first]))
             first = left + 1;
         if (first == at)
             return;
@@ -70,14 +75,13 @@ static void sift(pick *heap, size_t count, size_t at)
     }
 }
 
-/* All places that may be hits, as a heap. */
-static pick *gather(const ranking *r, size_t *ret_count)
+/* All places that may be hits, as a heap: those with a score, or those without. */
+static size_t gather(const ranking *r, bool scored, pick *heap)
 {
     const search_query *q = r->request->query;
-    pick *heap = arena_alloc(r->memory, MAX(r->records, (uint64_t)1) * sizeof *heap);
     size_t count = 0;
 
-    for (size_t i = 0; heap && i < r->part_count; i++) {
+    for (size_t i = 0; i < r->part_count; i++) {
         const rank_part *part = &r->parts[i];
         const search_index *x = part->index;
         uint32_t strategy = q->strategy_id ? names_find(&x->strategies, q->strategy_id, strlen(q->strategy_id)) : 0;
@@ -87,17 +91,15 @@ static pick *gather(const ranking *r, size_t *ret_count)
         for (uint32_t j = 0; j < part->places; j++) {
             uint32_t record = x->places[j].record;
 
-            if (part->scores[j] <= 0 && q->matches_only)
+            if ((part->scores[j] > 0) != scored)
                 continue;
-            if (q->strategy_id && x->records[record].strategy != strategy)
-                continue;
-            heap[count++] = (pick){MAX(part->scores[j], 0), x->records[record].time_ms, (uint32_t)i, record};
+            if (!q->strategy_id || x->records[record].strategy == strategy)
+                heap[count++] = (pick){MAX(part->scores[j], 0), (uint32_t)i, record};
         }
     }
     for (size_t i = count / 2; i-- > 0;)
-        sift(heap, count, i);
-    *ret_count = count;
-    return heap;
+        sift(r, heap, count, i);
+    return count;
 }
 
 static bool accepted(const search_query *q, const index_record *record)
@@ -130,30 +132,38 @@ static double calibrate(double score, double full)
     return MAX(part, SCORE_NOTHING);
 }
 
-ac_status rank_pick(ranking *r, search_hit **ret_hits, size_t *ret_count, ac_error *err)
+/* Take from the heap until there are top_k hits. */
+static size_t take(const ranking *r, pick *heap, size_t count, size_t top_k, search_hit *hits, size_t found)
 {
-    const search_query *q = r->request->query;
-    size_t count, top_k = MIN(q->top_k ? q->top_k : (size_t)TOP_K_DEFAULT, (size_t)SEARCH_TOP_K_MAX);
-    pick *heap = gather(r, &count);
-    search_hit *hits = heap ? arena_zalloc(r->memory, MAX(MIN(count, top_k), (size_t)1) * sizeof *hits) : NULL;
-    size_t found = 0;
-
-    if (!hits)
-        return ac_error_set(err, AC_ERR_NOMEM, "out of memory");
     while (count > 0 && found < top_k) {
         pick best = heap[0];
         const rank_part *part = &r->parts[best.part];
         const index_record *record = &part->index->records[best.record];
 
         heap[0] = heap[--count];
-        sift(heap, count, 0);
-        if (!accepted(q, record))
+        sift(r, heap, count, 0);
+        if (!accepted(r->request->query, record))
             continue;
         hits[found].namespace_index = part->namespace_index;
         hits[found].score = calibrate(best.score, r->full);
         memcpy(hits[found].id, index_record_id(record), strlen(index_record_id(record)) + 1);
         found++;
     }
+    return found;
+}
+
+ac_status rank_pick(ranking *r, search_hit **ret_hits, size_t *ret_count, ac_error *err)
+{
+    const search_query *q = r->request->query;
+    size_t top_k = MIN(q->top_k ? q->top_k : (size_t)TOP_K_DEFAULT, (size_t)SEARCH_TOP_K_MAX), found;
+    pick *heap = arena_alloc(r->memory, r->records * sizeof *heap);
+    search_hit *hits = arena_zalloc(r->memory, top_k * sizeof *hits);
+
+    if (!heap || !hits)
+        return ac_error_set(err, AC_ERR_NOMEM, "out of memory");
+    found = take(r, heap, gather(r, true, heap), top_k, hits, 0);
+    if (found < top_k && !q->matches_only)
+        found = take(r, heap, gather(r, false, heap), top_k, hits, found);
     *ret_hits = hits;
     *ret_count = found;
     return AC_OK;
@@ -164,7 +174,7 @@ ac_status rank_pick(ranking *r, search_hit **ret_hits, size_t *ret_count, ac_err
 static bool begin_part(rank_part *part, const rank_target *target, arena *memory)
 {
     uint32_t places = target->index->placed_count;
-    float *floats = arena_zalloc(memory, (size_t)MAX(places, 1U) * 3 * sizeof *floats);
+    float *floats = arena_zalloc(memory, (size_t)MAX(places, 1U) * 4 * sizeof *floats);
 
     part->index = target->index;
     part->namespace_index = target->namespace_index;
@@ -175,7 +185,16 @@ static bool begin_part(rank_part *part, const rank_target *target, arena *memory
     part->scores = floats;
     part->window = floats + places;
     part->own = part->window + places;
+    part->norms = part->own + places;
     return true;
+}
+
+static void begin_norms(const ranking *r, rank_part *part)
+{
+    float share = r->weights->length_share;
+
+    for (uint32_t i = 0; i < part->places; i++)
+        part->norms[i] = 1 - share + share * (float)part->index->places[i].length / r->average_length;
 }
 
 static void begin_windows(ranking *r)
@@ -214,6 +233,8 @@ ac_status rank_run(const rank_request *request, arena *a, search_hit **ret_hits,
         return AC_OK;
     r.average_length = MAX((float)length / (float)r.records, 1.0F);
     begin_windows(&r);
+    for (size_t i = 0; i < r.part_count; i++)
+        begin_norms(&r, &r.parts[i]);
     AC_TRY(rank_expand(&r, err));
     AC_TRY(rank_score(&r, err));
     return rank_pick(&r, ret_hits, ret_count, err);
