@@ -6,6 +6,7 @@
 #include <string.h>
 
 #define TOP_K_DEFAULT 10
+#define APART_PLACES 2
 #define SCORE_FULL 0.9 /* of a record that has each term of the query once */
 #define SCORE_POWER 0.8
 #define SCORE_NOTHING 0.01 /* of a record with nothing in common, which only fills up */
@@ -31,6 +32,9 @@ const rank_weights rank_weights_default = {
     .moment = 1.5F,
     .asks = 0.3F,
     .feedback = 0.2F,
+    .several_own = 0.4F,
+    .several_speaker = 0.2F,
+    .several_apart = 0.1F,
     .vector = 1.0F,
 };
 
@@ -39,6 +43,7 @@ const rank_weights rank_weights_default = {
 typedef struct pick {
     float score;
     uint32_t part, record;
+    float apart; /* factor of the score for its neighbours among the hits, so far */
 } pick;
 
 static int64_t time_of(const ranking *r, const pick *p)
@@ -94,7 +99,7 @@ static size_t gather(const ranking *r, bool scored, pick *heap)
             if ((part->scores[j] > 0) != scored)
                 continue;
             if (!q->strategy_id || x->records[record].strategy == strategy)
-                heap[count++] = (pick){MAX(part->scores[j], 0), (uint32_t)i, record};
+                heap[count++] = (pick){MAX(part->scores[j], 0), (uint32_t)i, record, 1};
         }
     }
     for (size_t i = count / 2; i-- > 0;)
@@ -132,22 +137,55 @@ static double calibrate(double score, double full)
     return MAX(part, SCORE_NOTHING);
 }
 
-/* Take from the heap until there are top_k hits. */
-static size_t take(const ranking *r, pick *heap, size_t count, size_t top_k, search_hit *hits, size_t found)
+/* What a record's score is worth beside the hits there are: less for each that it stands next to, when several things
+ * are asked for. */
+static float apart(const ranking *r, const pick *one, const pick *taken, size_t count)
+{
+    const search_index *x = r->parts[one->part].index;
+    uint32_t place = x->place_of[one->record];
+    float factor = 1;
+
+    for (size_t i = 0; i < count && r->request->ask->several; i++) {
+        uint32_t other = x->place_of[taken[i].record];
+        uint32_t distance = other > place ? other - place : place - other;
+        unsigned reach = other > place ? x->places[place].after : x->places[place].before;
+
+        if (taken[i].part == one->part && distance <= MIN(reach, (unsigned)APART_PLACES))
+            factor *= 1 - r->weights->several_apart / (float)distance;
+    }
+    return factor;
+}
+
+static void show(const ranking *r, const pick *one, search_hit *hit)
+{
+    const rank_part *part = &r->parts[one->part];
+    const char *id = index_record_id(&part->index->records[one->record]);
+
+    hit->namespace_index = part->namespace_index;
+    hit->score = calibrate(one->score, r->full);
+    memcpy(hit->id, id, strlen(id) + 1);
+}
+
+/* Take from the heap until there are top_k hits.  A record is put back once its score has been lowered. */
+static size_t take(const ranking *r, pick *heap, size_t count, size_t top_k, search_hit *hits, pick *taken,
+                   size_t found)
 {
     while (count > 0 && found < top_k) {
         pick best = heap[0];
-        const rank_part *part = &r->parts[best.part];
-        const index_record *record = &part->index->records[best.record];
+        float factor = apart(r, &best, taken, found);
 
+        if (factor < best.apart) {
+            heap[0].score *= factor / best.apart;
+            heap[0].apart = factor;
+            sift(r, heap, count, 0);
+            continue;
+        }
         heap[0] = heap[--count];
         sift(r, heap, count, 0);
-        if (!accepted(r->request->query, record))
+        if (!accepted(r->request->query, &r->parts[best.part].index->records[best.record]))
             continue;
-        hits[found].namespace_index = part->namespace_index;
-        hits[found].score = calibrate(best.score, r->full);
-        memcpy(hits[found].id, index_record_id(record), strlen(index_record_id(record)) + 1);
-        found++;
+        show(r, &best, &hits[found]);
+        taken[found++] = best;
     }
     return found;
 }
@@ -158,12 +196,13 @@ ac_status rank_pick(ranking *r, search_hit **ret_hits, size_t *ret_count, ac_err
     size_t top_k = MIN(q->top_k ? q->top_k : (size_t)TOP_K_DEFAULT, (size_t)SEARCH_TOP_K_MAX), found;
     pick *heap = arena_alloc(r->memory, r->records * sizeof *heap);
     search_hit *hits = arena_zalloc(r->memory, top_k * sizeof *hits);
+    pick *taken = arena_alloc(r->memory, top_k * sizeof *taken);
 
-    if (!heap || !hits)
+    if (!heap || !hits || !taken)
         return ac_error_set(err, AC_ERR_NOMEM, "out of memory");
-    found = take(r, heap, gather(r, true, heap), top_k, hits, 0);
+    found = take(r, heap, gather(r, true, heap), top_k, hits, taken, 0);
     if (found < top_k && !q->matches_only)
-        found = take(r, heap, gather(r, false, heap), top_k, hits, found);
+        found = take(r, heap, gather(r, false, heap), top_k, hits, taken, found);
     *ret_hits = hits;
     *ret_count = found;
     return AC_OK;

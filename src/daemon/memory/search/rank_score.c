@@ -42,6 +42,7 @@ static void spread(const ranking *r, rank_part *part, uint32_t place, float said
 static void add_up(const ranking *r, rank_part *part, float weight)
 {
     const rank_weights *w = r->weights;
+    float own_weight = w->own + (r->request->ask->several ? w->several_own : 0);
 
     for (uint32_t i = 0; i < part->touched_count; i++) {
         uint32_t place = part->touched[i];
@@ -49,7 +50,7 @@ static void add_up(const ranking *r, rank_part *part, float weight)
 
         part->scores[place] += weight * window / (window + w->window_half);
         if (own > 0)
-            part->scores[place] += weight * w->own * own / (own + w->own_half * part->norms[place]);
+            part->scores[place] += weight * own_weight * own / (own + w->own_half * part->norms[place]);
         part->window[place] = part->own[place] = 0;
     }
     part->touched_count = 0;
@@ -135,6 +136,7 @@ static void adjust(const ranking *r, rank_part *part)
 {
     const rank_weights *w = r->weights;
     const ask *a = r->request->ask;
+    float speaker = w->speaker + (a->several ? w->several_speaker : 0);
 
     for (uint32_t i = 0; i < part->places; i++) {
         const index_place *at = &part->index->places[i];
@@ -143,7 +145,7 @@ static void adjust(const ranking *r, rank_part *part)
         if (part->scores[i] <= 0)
             continue;
         if (part->any_speaker && part->speakers[at->speaker])
-            part->scores[i] *= 1 + w->speaker;
+            part->scores[i] *= 1 + speaker;
         for (size_t j = 0; j < a->moment_count; j++)
             fit = MAX(fit, moment_fit(&a->moments[j], part->index->records[at->record].time_ms));
         part->scores[i] *= (1 + w->moment * fit) * (1 - w->asks * at->asked_share);
