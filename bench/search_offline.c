@@ -1,6 +1,6 @@
 /* search_offline.c - how well memory search finds, and how fast, without a service around it.
  *
- *   search_offline [--json] [--wordnet DIR|none] [--set WEIGHT=NUMBER]... [--copies N] FILE...
+ *   search_offline [--wordnet DIR|none] [--set WEIGHT=NUMBER]... [--misses yes] [--copies N] FILE...
  *
  * Each FILE is one namespace, as JSON lines: first its records, then questions with the ids of the records that hold the
  * answer (bench/memory_recall --lines makes such files).
@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #define CATEGORIES 10
 #define DEPTHS 3
@@ -30,6 +31,7 @@ typedef struct tally {
 static rank_weights weights;
 static wordnet *words;
 static unsigned copies = 1;
+static bool misses; /* show questions whose evidence is not all among the first ten */
 static double times_us[QUESTIONS_MAX];
 static size_t time_count;
 
@@ -46,10 +48,11 @@ static void set_weight(const char *text)
         size_t offset;
     } fields[] = {
 #define FIELD(name) {#name, offsetof(rank_weights, name)}
-        FIELD(length_share), FIELD(window_half), FIELD(own_half), FIELD(own),     FIELD(next),     FIELD(next_decay),
-        FIELD(last),         FIELD(last_decay),  FIELD(answer),   FIELD(asks),    FIELD(question), FIELD(question_back),
-        FIELD(rarity_power), FIELD(weak),        FIELD(name),     FIELD(meaning), FIELD(class_),   FIELD(speaker),
-        FIELD(moment),       FIELD(feedback),    FIELD(vector),
+        FIELD(length_share), FIELD(window_half),   FIELD(own_half),        FIELD(own),           FIELD(next),
+        FIELD(next_decay),   FIELD(last),          FIELD(last_decay),      FIELD(answer),        FIELD(asks),
+        FIELD(question),     FIELD(question_back), FIELD(rarity_power),    FIELD(weak),          FIELD(name),
+        FIELD(meaning),      FIELD(class_),        FIELD(speaker),         FIELD(moment),        FIELD(feedback),
+        FIELD(vector),       FIELD(several_own),   FIELD(several_speaker), FIELD(several_apart),
 #undef FIELD
     };
     const char *equals = strchr(text, '=');
@@ -79,9 +82,41 @@ static void put(search_index *x, text_reader *reader, yyjson_val *line)
             .sequence = ac_json_int(line, "sequence", 0),
         };
         snprintf(id, sizeof id, i ? "%s/%u" : "%s", ac_json_string(line, "id", ""), i);
-        if (index_put(x, reader, &record, NULL, &err) != AC_OK)
+        if (index_put(x, reader, &record, "", NULL, &err) != AC_OK)
             die("put", &err);
     }
+}
+
+static bool is_among(const char *id, const search_hit *hits, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (strcmp(id, hits[i].id) == 0)
+            return true;
+    return false;
+}
+
+static void show_misses(yyjson_val *line, const search_hit *hits, size_t count)
+{
+    yyjson_val *id, *relevant = yyjson_obj_get(line, "relevant");
+    size_t at, max, lacking = 0;
+
+    count = MIN(count, (size_t)depths[1]);
+    yyjson_arr_foreach(relevant, at, max, id)
+    {
+        lacking += !is_among(yyjson_get_str(id), hits, count);
+    }
+    if (!lacking)
+        return;
+    printf("%s\n   lacking:", yyjson_get_str(yyjson_obj_get(line, "question")));
+    yyjson_arr_foreach(relevant, at, max, id)
+    {
+        if (!is_among(yyjson_get_str(id), hits, count))
+            printf(" %s", yyjson_get_str(id));
+    }
+    printf("\n   found:");
+    for (size_t i = 0; i < count; i++)
+        printf(" %s %.2f", hits[i].id, hits[i].score);
+    printf("\n");
 }
 
 static void judge(tally *t, yyjson_val *relevant, const search_hit *hits, size_t count)
@@ -111,6 +146,15 @@ static void judge(tally *t, yyjson_val *relevant, const search_hit *hits, size_t
     t->reciprocal += first ? 1.0 / (double)first : 0;
 }
 
+/* Time that this thread has had, so that neighbours on the machine do not count. */
+static double thread_us(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+    return (double)now.tv_sec * 1e6 + (double)now.tv_nsec / 1e3;
+}
+
 static void question(search_index *x, text_reader *reader, yyjson_val *line, tally *tallies)
 {
     _cleanup_(arena_done) arena memory = ARENA_INIT;
@@ -123,7 +167,7 @@ static void question(search_index *x, text_reader *reader, yyjson_val *line, tal
     size_t count;
     ask *a;
     ac_error err;
-    uint64_t begin = clock_monotonic_ns();
+    double begin = thread_us();
 
     if (ask_read(reader, words, yyjson_get_str(text), yyjson_get_len(text), clock_unix_ms(), &memory, &a, &err) !=
         AC_OK)
@@ -132,7 +176,9 @@ static void question(search_index *x, text_reader *reader, yyjson_val *line, tal
     if (rank_run(&request, &memory, &hits, &count, &err) != AC_OK)
         die("rank", &err);
     if (time_count < QUESTIONS_MAX)
-        times_us[time_count++] = (double)(clock_monotonic_ns() - begin) / 1e3;
+        times_us[time_count++] = thread_us() - begin;
+    if (misses)
+        show_misses(line, hits, count);
     judge(&tallies[0], yyjson_obj_get(line, "relevant"), hits, count);
     if (category > 0 && category < CATEGORIES)
         judge(&tallies[category], yyjson_obj_get(line, "relevant"), hits, count);
@@ -219,6 +265,8 @@ int main(int argc, char **argv)
             set_weight(argv[i + 1]);
         else if (strcmp(argv[i], "--wordnet") == 0)
             directory = argv[i + 1];
+        else if (strcmp(argv[i], "--misses") == 0)
+            misses = strcmp(argv[i + 1], "yes") == 0;
         else if (strcmp(argv[i], "--copies") == 0)
             copies = (unsigned)strtoul(argv[i + 1], NULL, 10);
         else
@@ -238,7 +286,7 @@ int main(int argc, char **argv)
     }
     qsort(times_us, time_count, sizeof *times_us, compare_times);
     if (time_count)
-        printf("query time: p50 %.0f us, p99 %.0f us, most %.0f us\n", times_us[time_count / 2],
+        printf("query, time of the processor: p50 %.0f us, p99 %.0f us, most %.0f us\n", times_us[time_count / 2],
                times_us[time_count * 99 / 100], times_us[time_count - 1]);
     wordnet_close(words);
     return 0;

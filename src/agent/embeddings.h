@@ -23,18 +23,19 @@ typedef struct embeddings embeddings;
 
 typedef enum embeddings_kind { EMBEDDINGS_OPENAI, EMBEDDINGS_BEDROCK } embeddings_kind;
 
-/* Zero means the default beside it.  Strings are copied (and the key wiped); http and provider outlive the port. */
+/* Zero means the default beside it.  Strings are copied (the key is wiped in the end); http and provider outlive the
+ * port. */
 typedef struct embeddings_options {
     embeddings_kind kind;
-    const char *url;     /* openai: "http://127.0.0.1:8080/v1"; bedrock: the region's bedrock-runtime */
-    const char *model;   /* openai: required; bedrock: amazon.titan-embed-text-v2:0 */
-    unsigned dimensions; /* what to ask for and to expect; openai: 0 sends nothing and takes what the first answer has;
-                            bedrock: 1024 (or 512, 256) */
-    const char *api_key; /* openai: NULL: none is sent */
-    const char *region;  /* bedrock: us-west-2 */
+    const char *url;        /* openai: "http://127.0.0.1:8080/v1", required; bedrock: the region's bedrock-runtime */
+    const char *model;      /* openai: required; bedrock: amazon.titan-embed-text-v2:0 */
+    unsigned dimensions;    /* what to ask for and to expect; 0: nothing is asked, and the first answer says it */
+    const char *api_key;    /* openai: NULL: none is sent */
+    const char *region;     /* bedrock: us-west-2 */
     aws_provider *provider; /* bedrock: required: whose keys sign */
     http_client *http;      /* one of its own */
-    unsigned timeout_ms;    /* for one request, 30 s; tried up to three times on 429, 5xx and broken connections */
+    unsigned timeout_ms;    /* of one request, 30 s */
+    unsigned attempts_max;  /* on 429, 5xx, broken connections and time-outs, the first included; 3 */
 } embeddings_options;
 
 /* Nothing is asked yet.  AC_ERR_INVALID (url, model, dimensions), AC_ERR_NOMEM. */
@@ -42,13 +43,15 @@ ac_status embeddings_open(const embeddings_options *options, embeddings **ret_em
 void embeddings_close(embeddings *e);
 DEFINE_CLEANUP(embeddings *, embeddings_close)
 
-/* How many numbers a vector has; asks the service with one short text when that is not known yet.  Blocks. */
-ac_status embeddings_dimensions(embeddings *e, unsigned *ret_dimensions, ac_error *err) AC_MUST_USE;
+/* How many numbers a vector has; asks the service with one short text when that is not known yet.  timeout_ms: of one
+ * attempt, 0: as the options say. */
+ac_status embeddings_dimensions(embeddings *e, unsigned timeout_ms, unsigned *ret_dimensions, ac_error *err)
+    AC_MUST_USE;
 
 /* ret_vectors: count times dimensions numbers, one vector after another.  An empty text has a vector of zeros.
- * Errors: what the HTTP client says; AC_ERR_DENIED, AC_ERR_THROTTLED, AC_ERR_INVALID from the service's status;
- * AC_ERR_PROTOCOL for an answer that is none. */
-ac_status embeddings_of(embeddings *e, const view *texts, size_t count, float *ret_vectors, ac_error *err) AC_MUST_USE;
+ * Errors: endpoint_post's; AC_ERR_PROTOCOL for an answer that is none. */
+ac_status embeddings_of(embeddings *e, const view *texts, size_t count, unsigned timeout_ms, float *ret_vectors,
+                        ac_error *err) AC_MUST_USE;
 
 /* The model's name, for logs.  Lives as long as e. */
 const char *embeddings_model(const embeddings *e);

@@ -59,10 +59,21 @@ static bool is_one_of(const char *form, const char *const *words, size_t count)
     return false;
 }
 
+/* Where the question word is, or "many" of "how many"; form_count: nowhere. */
+static size_t question_at(const reading *r)
+{
+    static const char *const questions[] = {"what", "which", "where", "who"};
+    size_t at = 0;
+
+    while (at < r->form_count && !is_one_of(r->forms[at], questions, ARRAY_SIZE(questions)) &&
+           !(strcmp(r->forms[at], "many") == 0 && at > 0 && strcmp(r->forms[at - 1], "how") == 0))
+        at++;
+    return at;
+}
+
 /* The words of the phrase, without what only introduces it.  How many; 0: there is none, or no end to it. */
 static size_t class_phrase(const reading *r, const char *phrase[PHRASE_WORDS_MAX])
 {
-    static const char *const questions[] = {"what", "which"};
     static const char *const verbs[] = {"do",  "does", "did",   "is",  "are",   "was",    "were",  "has", "have",
                                         "had", "will", "would", "can", "could", "should", "might", "may", "must"};
     static const char *const links[] = {"in",  "on", "for",   "with", "at",  "to", "from", "that", "who", "by",
@@ -70,10 +81,8 @@ static size_t class_phrase(const reading *r, const char *phrase[PHRASE_WORDS_MAX
     static const char *const fillers[] = {"the",      "a",         "an",    "some", "all",   "of",    "kind",
                                           "kinds",    "type",      "types", "sort", "sorts", "other", "new",
                                           "specific", "different", "many",  "much", "my",    "your"};
-    size_t at = 0, count = 0;
+    size_t at = question_at(r), count = 0;
 
-    while (at < r->form_count && !is_one_of(r->forms[at], questions, ARRAY_SIZE(questions)))
-        at++;
     for (at++; at < r->form_count; at++) {
         const char *form = r->forms[at];
 
@@ -86,6 +95,25 @@ static size_t class_phrase(const reading *r, const char *phrase[PHRASE_WORDS_MAX
         phrase[count++] = form;
     }
     return 0;
+}
+
+/* Several things are asked for by a plural ("what instruments"), by what has been done up to now ("where has ... been")
+ * and of several people ("both"). */
+static bool asks_several(const reading *r)
+{
+    static const char *const perfect[] = {"has", "have"};
+    static const char *const plain[] = {"kinds", "types", "sorts", "both", "many"};
+    const char *phrase[PHRASE_WORDS_MAX];
+    size_t count = class_phrase(r, phrase), at = question_at(r), length;
+
+    if (at == r->form_count)
+        return false;
+    for (size_t i = 0; i < r->form_count; i++)
+        if (is_one_of(r->forms[i], plain, ARRAY_SIZE(plain)) ||
+            (i > at && i <= at + 1 + count + 2 && is_one_of(r->forms[i], perfect, ARRAY_SIZE(perfect))))
+            return true;
+    length = count ? strlen(phrase[count - 1]) : 0;
+    return length > 3 && phrase[count - 1][length - 1] == 's' && phrase[count - 1][length - 2] != 's';
 }
 
 /* The longest end of the phrase that WordNet knows. */
@@ -127,7 +155,6 @@ ac_status ask_read(text_reader *reader, const wordnet *w, const char *text, size
                    ask **ret_ask, ac_error *err)
 {
     reading r = {.ask = arena_zalloc(a, sizeof(ask)), .memory = a};
-    bool used[ASK_WORDS_MAX] = {false};
 
     *ret_ask = r.ask;
     if (!r.ask)
@@ -135,7 +162,8 @@ ac_status ask_read(text_reader *reader, const wordnet *w, const char *text, size
     text_read(reader, text, length, read_word, &r);
     if (r.nomem || (w && !read_targets(&r, w)))
         return ac_error_set(err, AC_ERR_NOMEM, "out of memory");
-    r.ask->moment_count = moments_read(r.forms, r.form_count, now_ms, r.ask->moments, used);
+    r.ask->moment_count = moments_read(r.forms, r.form_count, now_ms, r.ask->moments);
+    r.ask->several = asks_several(&r);
     if (w)
         read_class(&r, w);
     return AC_OK;

@@ -25,6 +25,7 @@ typedef struct ask {
     size_t moment_count;
     concept_target class_targets[CONCEPTS_MAX]; /* of "what kind of instruments", "which cities" */
     size_t class_count;
+    bool several; /* asks for more than one thing: "which cities has ...", "what do both ..." */
 } ask;
 
 /* w may be NULL.  *ret_ask lives in a.  AC_ERR_NOMEM. */

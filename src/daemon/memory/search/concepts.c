@@ -115,9 +115,10 @@ size_t concepts_asked(const wordnet *w, const char *base, concept_target ret_tar
         if (!wordnet_lemma(w, part, base, lemma))
             continue;
         size_t found = wordnet_senses(w, part, lemma, senses);
-        for (size_t i = 0; i < found && i <= CONCEPT_RANK_MAX; i++, weight *= RANK_DECAY) {
+        for (size_t i = 0; i < found && i <= CONCEPT_RANK_MAX; i++) {
             count = add_target(ret_targets, count, senses[i], weight);
             count = add_near(w, senses[i], lemma, weight, ret_targets, count);
+            weight *= RANK_DECAY;
         }
     }
     return count;

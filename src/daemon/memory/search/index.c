@@ -39,6 +39,7 @@ void index_free(search_index *x)
     names_done(&x->speakers);
     free(x->terms);
     free(x->records);
+    free(x->place_of);
     free(x->record_of_id);
     free(x->places);
     free(x->concepts);
@@ -47,14 +48,21 @@ void index_free(search_index *x)
     free(x);
 }
 
+void index_want_vectors(search_index *x, uint32_t dimensions)
+{
+    x->vector_dimensions = dimensions;
+    x->vector_stride = (dimensions + STRIDE_STEP - 1) / STRIDE_STEP * STRIDE_STEP;
+}
+
 size_t index_bytes(const search_index *x)
 {
     return sizeof *x + names_bytes(&x->terms_by_name) + names_bytes(&x->bases) + names_bytes(&x->ids) +
            names_bytes(&x->groups) + names_bytes(&x->strategies) + names_bytes(&x->speakers) +
            x->term_capacity * sizeof *x->terms + x->record_capacity * sizeof *x->records +
-           x->id_capacity * sizeof *x->record_of_id + x->place_capacity * sizeof *x->places +
-           x->concept_capacity * sizeof *x->concepts + x->concept_slot_count * sizeof *x->concept_slots +
-           x->block_bytes + x->posting_bytes + (size_t)x->vector_capacity * x->vector_stride * sizeof *x->vectors;
+           x->place_of_capacity * sizeof *x->place_of + x->id_capacity * sizeof *x->record_of_id +
+           x->place_capacity * sizeof *x->places + x->concept_capacity * sizeof *x->concepts +
+           x->concept_slot_count * sizeof *x->concept_slots + x->block_bytes + x->posting_bytes +
+           (size_t)x->vector_capacity * x->vector_stride * sizeof *x->vectors;
 }
 
 bool index_is_wasteful(const search_index *x)
@@ -184,7 +192,6 @@ static bool reserve_postings(search_index *x, const term_counts *counts, uint32_
 {
     for (uint32_t i = 0; i < terms; i++) {
         index_term *t = &x->terms[counts[i].term];
-        uint32_t before = t->capacity;
 
         if (t->count == t->capacity) {
             uint32_t capacity = t->count + t->count / 2 + 2;
@@ -192,10 +199,10 @@ static bool reserve_postings(search_index *x, const term_counts *counts, uint32_
 
             if (!postings)
                 return false;
+            x->posting_bytes += (capacity - t->capacity) * sizeof *postings;
             t->postings = postings;
             t->capacity = capacity;
         }
-        x->posting_bytes += (t->capacity - before) * sizeof *t->postings;
     }
     return true;
 }
@@ -219,29 +226,26 @@ static bool reserve_vector(search_index *x)
 }
 
 /* Everything of a record that needs memory: its place in the tables, and its block. */
-static bool reserve_record(search_index *x, const search_record *from, index_record *record, uint32_t terms,
-                           uint32_t *ret_id)
+static bool reserve_record(search_index *x, const search_record *from, const char *metadata, index_record *record,
+                           uint32_t terms, uint32_t *ret_id)
 {
-    size_t id_length = strlen(from->id), metadata_length = 0, bytes;
-    char *metadata = from->metadata ? yyjson_val_write(from->metadata, 0, &metadata_length) : NULL;
+    size_t id_length = strlen(from->id), metadata_length = strlen(metadata);
+    size_t bytes = terms * sizeof(uint32_t) + id_length + 1 + metadata_length + 1;
 
-    bytes = terms * sizeof(uint32_t) + id_length + 1 + metadata_length + 1;
-    record->block = metadata || !from->metadata ? malloc(bytes) : NULL;
+    record->block = malloc(bytes);
     if (record->block) {
         record->terms = (uint32_t *)(void *)record->block; /* first, where it is aligned */
         record->metadata = (uint32_t)(terms * sizeof(uint32_t) + id_length + 1);
         memcpy(record->block + terms * sizeof(uint32_t), from->id, id_length + 1);
-        if (metadata)
-            memcpy(record->block + record->metadata, metadata, metadata_length);
-        record->block[record->metadata + metadata_length] = '\0';
+        memcpy(record->block + record->metadata, metadata, metadata_length + 1);
     }
-    free(metadata);
     if (!record->block)
         return false;
     *ret_id = names_add(&x->ids, from->id, id_length);
     if (*ret_id == NAME_NONE ||
         !room_for((void **)&x->record_of_id, &x->id_capacity, x->ids.count, sizeof *x->record_of_id) ||
         !room_for((void **)&x->records, &x->record_capacity, x->record_count, sizeof *x->records) ||
+        !room_for((void **)&x->place_of, &x->place_of_capacity, x->record_count, sizeof *x->place_of) ||
         (x->vector_dimensions && !reserve_vector(x)))
         return false;
     record->group = from->group ? names_add(&x->groups, from->group, strlen(from->group)) : NAME_NONE;
@@ -261,7 +265,7 @@ static void commit(search_index *x, const index_record *record, const term_count
 
     x->records[number] = *record;
     x->records[number].term_count = terms;
-    x->records[number].place = 0;
+    x->place_of[number] = 0;
     for (uint32_t i = 0; i < terms; i++) {
         index_term *t = &x->terms[counts[i].term];
 
@@ -282,7 +286,8 @@ static void commit(search_index *x, const index_record *record, const term_count
     x->places_stale = true;
 }
 
-ac_status index_put(search_index *x, text_reader *reader, const search_record *from, const float *vector, ac_error *err)
+ac_status index_put(search_index *x, text_reader *reader, const search_record *from, const char *metadata,
+                    const float *vector, ac_error *err)
 {
     reading r = {.x = x};
     index_record record = {.time_ms = from->time_ms,
@@ -290,7 +295,7 @@ ac_status index_put(search_index *x, text_reader *reader, const search_record *f
                            .created_ms = from->created_ms,
                            .updated_ms = from->updated_ms};
     size_t length = MIN(from->text_length, (size_t)SEARCH_RECORD_BYTES_MAX);
-    term_counts *counts = NULL;
+    term_counts *counts;
     uint32_t terms = 0, id = NAME_NONE;
     bool well;
 
@@ -301,14 +306,11 @@ ac_status index_put(search_index *x, text_reader *reader, const search_record *f
     text_read(reader, from->text, length, meet, &r);
     record.length = r.count;
     record.asked_share = r.words ? (float)r.asked_words / (float)r.words : 0;
-    well = !r.nomem && x->record_count < INDEX_RECORDS_MAX;
-    if (well && r.count) {
-        counts = malloc(r.count * sizeof *counts);
-        well = counts != NULL;
-    }
+    counts = malloc((r.count + 1) * sizeof *counts);
+    well = counts && !r.nomem && x->record_count < INDEX_RECORDS_MAX;
     if (well) {
         terms = count_terms(r.met, r.count, counts);
-        well = reserve_postings(x, counts, terms) && reserve_record(x, from, &record, terms, &id);
+        well = reserve_postings(x, counts, terms) && reserve_record(x, from, metadata, &record, terms, &id);
     }
     if (well)
         commit(x, &record, counts, terms, id, vector);
@@ -329,11 +331,11 @@ void index_remove(search_index *x, const char *id)
     if (number == NAME_NONE || number >= x->id_capacity || x->record_of_id[number] == NAME_NONE)
         return;
     record = &x->records[x->record_of_id[number]];
-    x->record_of_id[number] = NAME_NONE;
     for (uint32_t i = 0; i < record->term_count; i++)
         x->terms[record->terms[i]].records--;
     x->live_count--;
     x->length_sum -= record->length;
-    record->place = NAME_NONE;
+    x->place_of[x->record_of_id[number]] = NAME_NONE;
+    x->record_of_id[number] = NAME_NONE;
     x->places_stale = true;
 }

@@ -37,7 +37,6 @@ typedef struct index_record {
     char *block;     /* terms, id, metadata as JSON text or "": one allocation */
     uint32_t *terms; /* each once, in the order of numbers; in block */
     uint32_t term_count;
-    uint32_t place;    /* NAME_NONE: removed */
     uint32_t length;   /* words without stop words */
     uint32_t strategy; /* number in strategies; NAME_NONE: none */
     uint32_t group;    /* number in groups; NAME_NONE: alone */
@@ -68,7 +67,8 @@ typedef struct search_index {
     index_term *terms; /* by number in terms_by_name */
     uint32_t term_capacity;
     index_record *records;
-    uint32_t record_count, record_capacity, live_count;
+    uint32_t *place_of; /* by record; NAME_NONE: removed */
+    uint32_t record_count, record_capacity, place_of_capacity, live_count;
     uint32_t *record_of_id; /* by number in ids; NAME_NONE: removed */
     uint32_t id_capacity;
     index_place *places;
@@ -89,10 +89,13 @@ search_index *index_new(void); /* NULL: out of memory */
 void index_free(search_index *x);
 DEFINE_CLEANUP(search_index *, index_free)
 
-/* Put a record in, in place of one with its id.  vector: vector_dimensions numbers, or NULL.  When it fails, the record
- * is not there (nor what it replaced). */
-ac_status index_put(search_index *x, text_reader *reader, const search_record *record, const float *vector,
-                    ac_error *err) AC_MUST_USE;
+/* Put a record in, in place of one with its id.  metadata: its JSON text instead of the record's member, "": none.
+ * vector: vector_dimensions numbers, or NULL.  When it fails, the record is not there (nor what it replaced). */
+ac_status index_put(search_index *x, text_reader *reader, const search_record *record, const char *metadata,
+                    const float *vector, ac_error *err) AC_MUST_USE;
+
+/* Vectors of that many numbers belong to the records.  Before the first record. */
+void index_want_vectors(search_index *x, uint32_t dimensions);
 
 void index_remove(search_index *x, const char *id);
 

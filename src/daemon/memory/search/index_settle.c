@@ -54,9 +54,9 @@ static void find_neighbours(const search_index *x, uint32_t count)
     for (uint32_t i = 0; i < count; i++) {
         bool same = i > 0 && together(x, i - 1, i);
 
-        index_record *record = &x->records[x->places[i].record];
+        const index_record *record = &x->records[x->places[i].record];
 
-        record->place = i;
+        x->place_of[x->places[i].record] = i;
         x->places[i].asked_share = record->asked_share;
         x->places[i].length = (uint16_t)record->length;
         x->places[i].speaker = record->speaker;
@@ -90,12 +90,12 @@ static bool settle_places(search_index *x)
         uint32_t record = x->places[i].record;
 
         newest = MAX(newest, record + 1);
-        if (x->records[record].place != NAME_NONE)
+        if (x->place_of[record] != NAME_NONE)
             x->places[count++].record = record;
     }
     placed = count;
     for (uint32_t i = newest; i < x->record_count; i++)
-        if (x->records[i].place != NAME_NONE)
+        if (x->place_of[i] != NAME_NONE)
             x->places[count++].record = i;
     if (count - placed <= INSERT_MAX)
         insert_new(x, placed, count);

@@ -60,7 +60,6 @@ typedef struct scan {
     size_t count;
     moment *moments;
     size_t found;
-    bool *used;
 } scan;
 
 static const char *form_at(const scan *s, size_t at)
@@ -76,12 +75,10 @@ static bool is_among(const char *form, const char *const *words, size_t count)
     return false;
 }
 
-static void add(scan *s, moment m, size_t from, size_t to)
+static void add(scan *s, moment m)
 {
     if (s->found < MOMENTS_MAX)
         s->moments[s->found++] = m;
-    for (size_t i = from; i < to; i++)
-        s->used[i] = true;
 }
 
 /* A month's name at `at`; returns the word behind what belongs to it. */
@@ -90,13 +87,13 @@ static size_t read_month(scan *s, size_t at)
     static const char *const doubtful[] = {"mar", "march", "may", "dec", "jan", "jun", "sept", "sep"};
     static const char *const before[] = {"in", "of", "on", "during", "since", "last", "early", "late", "until", "by"};
     unsigned month = wordlist_month(s->forms[at]), day = 0, year;
-    size_t from = at, to = at + 1;
+    size_t to = at + 1;
 
-    if (at > 0 && (day = day_of(s->forms[at - 1])))
-        from = at - 1;
-    else if (at > 1 && strcmp(s->forms[at - 1], "of") == 0 && (day = day_of(s->forms[at - 2])))
-        from = at - 2;
-    else if ((day = day_of(form_at(s, to))))
+    if (at > 0)
+        day = day_of(s->forms[at - 1]);
+    if (!day && at > 1 && strcmp(s->forms[at - 1], "of") == 0)
+        day = day_of(s->forms[at - 2]);
+    if (!day && (day = day_of(form_at(s, to))))
         to++;
     year = year_of(form_at(s, to));
     if (year)
@@ -104,7 +101,7 @@ static size_t read_month(scan *s, size_t at)
     if (!day && !year && is_among(s->forms[at], doubtful, ARRAY_SIZE(doubtful)) &&
         !(at > 0 && is_among(s->forms[at - 1], before, ARRAY_SIZE(before))))
         return at + 1;
-    add(s, date_moment(year, month, day), from, to);
+    add(s, date_moment(year, month, day));
     return to;
 }
 
@@ -121,7 +118,7 @@ static size_t read_year(scan *s, size_t at)
         to = at + 3;
     else
         month = 0;
-    add(s, date_moment(year_of(s->forms[at]), month, day), at, to);
+    add(s, date_moment(year_of(s->forms[at]), month, day));
     return to;
 }
 
@@ -139,7 +136,7 @@ static size_t read_relative(scan *s, size_t at, int64_t now_ms)
             m.from_ms -= DAY_MS;
             m.to_ms -= DAY_MS;
         }
-        add(s, m, at, at + 1);
+        add(s, m);
         return at + 1;
     }
     if (last || strcmp(form, "this") == 0) {
@@ -149,13 +146,13 @@ static size_t read_relative(scan *s, size_t at, int64_t now_ms)
     }
     if (!days)
         return 0;
-    add(s, m, at, at + 2);
+    add(s, m);
     return at + 2;
 }
 
-size_t moments_read(const char *const *forms, size_t count, int64_t now_ms, moment ret_moments[MOMENTS_MAX], bool *used)
+size_t moments_read(const char *const *forms, size_t count, int64_t now_ms, moment ret_moments[MOMENTS_MAX])
 {
-    scan s = {.forms = forms, .count = count, .moments = ret_moments, .used = used};
+    scan s = {.forms = forms, .count = count, .moments = ret_moments};
 
     for (size_t at = 0; at < count;) {
         size_t to = read_relative(&s, at, now_ms);

@@ -17,9 +17,8 @@ typedef struct moment {
 } moment;
 
 /* Find them in the forms of a question's words, all of them in their order.  now_ms: what "yesterday" refers to.
- * Returns how many; used[i] is set for each word that belongs to one (but not cleared for others). */
-size_t moments_read(const char *const *forms, size_t count, int64_t now_ms, moment ret_moments[MOMENTS_MAX],
-                    bool *used);
+ * Returns how many. */
+size_t moments_read(const char *const *forms, size_t count, int64_t now_ms, moment ret_moments[MOMENTS_MAX]);
 
 /* How well a time fits, 0 to 1.  People tell of things when they are over: what comes soon after fits too. */
 float moment_fit(const moment *m, int64_t time_ms);

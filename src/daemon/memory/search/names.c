@@ -28,10 +28,12 @@ static uint64_t mix(uint64_t a, uint64_t b)
     return (uint64_t)product ^ (uint64_t)(product >> 64);
 }
 
-static uint32_t hash_of(const char *text, size_t length)
+uint32_t names_hash(const char *text, size_t length)
 {
-    uint64_t hash = seed ^ length;
+    uint64_t hash;
 
+    pthread_once(&seed_once, seed_make);
+    hash = seed ^ length;
     while (length >= 8) {
         uint64_t word;
 
@@ -57,7 +59,7 @@ void names_done(names *n)
 /* The slot that has the text, or the free one where it would go. */
 static uint32_t slot_of(const names *n, const char *text, size_t length)
 {
-    uint32_t mask = n->slot_count - 1, slot = hash_of(text, length) & mask;
+    uint32_t mask = n->slot_count - 1, slot = names_hash(text, length) & mask;
 
     for (; n->slots[slot]; slot = (slot + 1) & mask) {
         const char *there = names_text(n, n->slots[slot] - 1);
@@ -117,7 +119,6 @@ uint32_t names_add(names *n, const char *text, size_t length)
 {
     uint32_t slot;
 
-    pthread_once(&seed_once, seed_make);
     if (n->slot_count && n->slots[slot = slot_of(n, text, length)])
         return n->slots[slot] - 1;
     if (!make_room(n, length))

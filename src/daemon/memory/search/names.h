@@ -32,6 +32,9 @@ static inline const char *names_text(const names *n, uint32_t number)
     return n->texts + n->offsets[number];
 }
 
+/* The same hash that the table uses, for tables of another kind. */
+uint32_t names_hash(const char *text, size_t length);
+
 /* Bytes allocated. */
 size_t names_bytes(const names *n);
 

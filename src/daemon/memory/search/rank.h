@@ -29,7 +29,11 @@ typedef struct rank_weights {
     float moment;   /* more, when the query names its time */
     float asks;     /* less, for a record that only asks */
     float feedback; /* of words that the best records have in common */
-    float vector;   /* of a vector that is as near as can be, against all words found */
+    /* when several things are asked for, they are likely to be said at different times */
+    float several_own;     /* of a record's own terms, more */
+    float several_speaker; /* more, when the query names who speaks */
+    float several_apart;   /* less, for a neighbour of a record that is among the hits */
+    float vector;          /* of a vector that is as near as can be, against all words found */
 } rank_weights;
 
 extern const rank_weights rank_weights_default;

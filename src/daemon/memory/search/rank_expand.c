@@ -209,7 +209,7 @@ ac_status rank_expand(ranking *r, ac_error *err)
 {
     const ask *a = r->request->ask;
     const rank_weights *w = r->weights;
-    double once = 1 / (1 + w->window_half) + w->own / (1 + w->own_half);
+    double own = w->own + (a->several ? w->several_own : 0), once = 1 / (1 + w->window_half) + own / (1 + w->own_half);
 
     r->weights_of_terms = arena_zalloc(r->memory, (a->term_count + 1) * sizeof *r->weights_of_terms);
     if (!r->weights_of_terms)

@@ -22,6 +22,7 @@ typedef struct rank_part {
     unsigned namespace_index;
     uint32_t places;
     float *scores; /* by place */
+    float *norms;  /* by place: how long the record is against the average, as far as that counts */
     /* of the term that is being scored, zero between terms */
     float *window, *own;
     uint32_t *touched;

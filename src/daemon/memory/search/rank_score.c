@@ -18,13 +18,6 @@
 
 /* ---- words ---- */
 
-static float length_norm(const ranking *r, const rank_part *part, uint32_t place)
-{
-    float share = r->weights->length_share;
-
-    return 1 - share + share * (float)part->index->places[place].length / r->average_length;
-}
-
 static void reach(rank_part *part, uint32_t place, float amount)
 {
     if (part->window[place] == 0)
@@ -38,7 +31,7 @@ static void spread(const ranking *r, rank_part *part, uint32_t place, float said
     const index_place *at = &part->index->places[place];
     float own = said + asked * w->question, back = said + asked * w->question_back;
 
-    reach(part, place, own / length_norm(r, part, place) + 1e-9F);
+    reach(part, place, own / part->norms[place] + 1e-9F);
     part->own[place] += own;
     for (uint32_t i = 1; i <= at->after; i++)
         reach(part, place + i, (said + asked) * r->next[i] + (i == 1 ? asked * w->answer : 0));
@@ -49,6 +42,7 @@ static void spread(const ranking *r, rank_part *part, uint32_t place, float said
 static void add_up(const ranking *r, rank_part *part, float weight)
 {
     const rank_weights *w = r->weights;
+    float own_weight = w->own + (r->request->ask->several ? w->several_own : 0);
 
     for (uint32_t i = 0; i < part->touched_count; i++) {
         uint32_t place = part->touched[i];
@@ -56,7 +50,7 @@ static void add_up(const ranking *r, rank_part *part, float weight)
 
         part->scores[place] += weight * window / (window + w->window_half);
         if (own > 0)
-            part->scores[place] += weight * w->own * own / (own + w->own_half * length_norm(r, part, place));
+            part->scores[place] += weight * own_weight * own / (own + w->own_half * part->norms[place]);
         part->window[place] = part->own[place] = 0;
     }
     part->touched_count = 0;
@@ -71,7 +65,7 @@ static void score_term(const ranking *r, rank_part *part, size_t number)
         float share = matches->list[i].share;
 
         for (uint32_t j = 0; j < t->count; j++) {
-            uint32_t place = part->index->records[t->postings[j].record].place;
+            uint32_t place = part->index->place_of[t->postings[j].record];
 
             if (place != NAME_NONE)
                 spread(r, part, place, (float)t->postings[j].said * share, (float)t->postings[j].asked * share);
@@ -111,7 +105,7 @@ static void score_class(ranking *r)
             float worth = match->share * rank_rarity(r, records_of_term(r, text)) / all;
 
             for (uint32_t k = 0; k < t->count; k++) {
-                uint32_t place = part->index->records[t->postings[k].record].place;
+                uint32_t place = part->index->place_of[t->postings[k].record];
 
                 if (place == NAME_NONE)
                     continue;
@@ -142,6 +136,7 @@ static void adjust(const ranking *r, rank_part *part)
 {
     const rank_weights *w = r->weights;
     const ask *a = r->request->ask;
+    float speaker = w->speaker + (a->several ? w->several_speaker : 0);
 
     for (uint32_t i = 0; i < part->places; i++) {
         const index_place *at = &part->index->places[i];
@@ -150,7 +145,7 @@ static void adjust(const ranking *r, rank_part *part)
         if (part->scores[i] <= 0)
             continue;
         if (part->any_speaker && part->speakers[at->speaker])
-            part->scores[i] *= 1 + w->speaker;
+            part->scores[i] *= 1 + speaker;
         for (size_t j = 0; j < a->moment_count; j++)
             fit = MAX(fit, moment_fit(&a->moments[j], part->index->records[at->record].time_ms));
         part->scores[i] *= (1 + w->moment * fit) * (1 - w->asks * at->asked_share);
@@ -228,7 +223,7 @@ static void score_candidate(ranking *r, const candidate *c, float weight)
 
         for (uint32_t j = 0; term != NAME_NONE && j < part->index->terms[term].count; j++) {
             const index_posting *p = &part->index->terms[term].postings[j];
-            uint32_t place = part->index->records[p->record].place;
+            uint32_t place = part->index->place_of[p->record];
             float count = (float)p->said + (float)p->asked;
 
             if (place != NAME_NONE)

@@ -4,16 +4,12 @@
 
 #include "base/util.h"
 
-typedef struct wordlist_pair {
-    const char *form;
-    const char *regular;
-} wordlist_pair;
-
 extern const char *const wordlist_stops[];
 extern const size_t wordlist_stop_count;
 extern const char *const wordlist_weaks[];
 extern const size_t wordlist_weak_count;
-extern const wordlist_pair wordlist_pairs[];
+extern const char *const wordlist_pairs[]; /* a form, what it is made, the next form, ... */
+
 extern const size_t wordlist_pair_count;
 
 #endif

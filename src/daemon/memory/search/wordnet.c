@@ -62,18 +62,25 @@ static ac_status map_file(const char *directory, wordnet_part part, wordnet_file
     return status;
 }
 
-ac_status wordnet_open(const char *directory, wordnet **ret_wordnet, ac_error *err)
+static ac_status map_all(wordnet *w, const char *directory, ac_error *err)
 {
-    _cleanup_(wordnet_closep) wordnet *w = calloc(1, sizeof *w);
-
-    *ret_wordnet = NULL;
-    if (!w)
-        return ac_error_set(err, AC_ERR_NOMEM, "out of memory");
     for (wordnet_part part = 0; part < WORDNET_PARTS; part++)
         for (wordnet_file kind = 0; kind < FILE_KINDS; kind++)
             AC_TRY(map_file(directory, part, kind, &w->files[part][kind], err));
-    *ret_wordnet = TAKE_PTR(w);
     return AC_OK;
+}
+
+ac_status wordnet_open(const char *directory, wordnet **ret_wordnet, ac_error *err)
+{
+    wordnet *w = calloc(1, sizeof *w);
+    ac_status status = w ? map_all(w, directory, err) : ac_error_set(err, AC_ERR_NOMEM, "out of memory");
+
+    if (status != AC_OK) {
+        wordnet_close(w);
+        w = NULL;
+    }
+    *ret_wordnet = w;
+    return status;
 }
 
 void wordnet_close(wordnet *w)
@@ -111,7 +118,8 @@ static view find_line(view file, const char *key)
         view rest = line, name;
         int order;
 
-        view_split(&rest, ' ', &name);
+        if (!view_split(&rest, ' ', &name))
+            break;
         order = memcmp(name.text, key, MIN(name.length, length));
         if (order == 0)
             order = name.length < length ? -1 : name.length > length;
@@ -293,7 +301,7 @@ bool wordnet_lemma(const wordnet *w, wordnet_part part, const char *form, char r
         if (endings[i].part != part || length < from + 2 || strcmp(form + length - from, endings[i].from) != 0)
             continue;
         memcpy(ret_lemma, form, length - from);
-        strcpy(ret_lemma + length - from, endings[i].to);
+        memcpy(ret_lemma + length - from, endings[i].to, strlen(endings[i].to) + 1);
         if (is_lemma(w, part, ret_lemma))
             return true;
     }
