@@ -255,6 +255,17 @@ size_t clause_verb(const phrase *p, size_t from)
     return p->count;
 }
 
+bool clause_is_command(const phrase *p)
+{
+    char base[VERB_SIZE];
+    const char *low = phrase_low(p, 0);
+
+    if (word_in(low, " please let let's don't never imagine suppose assume hold hang bring pick keep double summarize "
+                     "summarise rewrite paraphrase calculate define compute generate fetch "))
+        return true;
+    return verb_find(low, base) == VERB_BASE && strcmp(low, "last") != 0 && !verb_is_auxiliary(phrase_low(p, 1));
+}
+
 /* ---- subjects ---- */
 
 static subject subject_at(const phrase *p, size_t i)
