@@ -241,7 +241,8 @@ size_t clause_verb(const phrase *p, size_t from)
     for (size_t i = from + 1; i < p->count; i++) {
         const char *before = phrase_low(p, i - 1);
         size_t length = strlen(before);
-        bool plural = i > from + 1 && length > 1 && (before[length - 1] == 's' || word_in(before, " children people "));
+        bool plural = i > from + 1 && length > 1 && !strchr(before, '\'') &&
+                      (before[length - 1] == 's' || word_in(before, " children people "));
 
         if (is_contracted(p, i))
             return i;
