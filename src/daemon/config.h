@@ -38,6 +38,9 @@ typedef enum config_source { CONFIG_FROM_DEFAULT, CONFIG_FROM_FILE, CONFIG_FROM_
 /* Which commands take an option as a flag. */
 enum { CONFIG_SERVE = 1, CONFIG_ENV = 2, CONFIG_CHECK = 4, CONFIG_KEYS = 8, CONFIG_LOGS = 16, CONFIG_ALL = 31 };
 
+/* Beside these: never as a flag, since everybody on the machine can read command lines; the help names the variable. */
+#define CONFIG_NO_FLAG 32
+
 typedef struct config_option {
     const char *group; /* heading in the help */
     const char *name;
@@ -87,6 +90,8 @@ typedef struct config {
     char *peer_url;
     bool s3;
     char *s3_url;
+    char *model, *model_url, *model_name, *model_key;
+    int64_t model_timeout_ms;
 
     unsigned char source[CONFIG_OPTIONS_MAX]; /* config_source of each option, by its place in the table */
     char host[CONFIG_HOST_SIZE];              /* of listen: a numeric address */
