@@ -146,7 +146,7 @@ static bool match_term(ranking *r, rank_part *part, size_t number)
     match_list m = {.room = MATCHES_MAX};
     uint32_t same = names_find(&part->index->terms_by_name, t->term, strlen(t->term));
 
-    if (r->weights->meaning > 0 && !rank_is_name(part, t->base))
+    if (r->weights->meaning > 0 && !(t->flags & WORD_WEAK) && !rank_is_name(part, t->base))
         match_meanings(r, part, t, &m);
     if (same != NAME_NONE)
         note_match(&m, same, 1);
