@@ -36,7 +36,15 @@ typedef enum config_type {
 typedef enum config_source { CONFIG_FROM_DEFAULT, CONFIG_FROM_FILE, CONFIG_FROM_ENV, CONFIG_FROM_FLAG } config_source;
 
 /* Which commands take an option as a flag. */
-enum { CONFIG_SERVE = 1, CONFIG_ENV = 2, CONFIG_CHECK = 4, CONFIG_KEYS = 8, CONFIG_LOGS = 16, CONFIG_ALL = 31 };
+enum {
+    CONFIG_SERVE = 1,
+    CONFIG_ENV = 2,
+    CONFIG_CHECK = 4,
+    CONFIG_KEYS = 8,
+    CONFIG_LOGS = 16,
+    CONFIG_STATUS = 32,
+    CONFIG_ALL = 63
+};
 
 /* Beside these: never as a flag, since everybody on the machine can read command lines; the help names the variable. */
 #define CONFIG_NO_FLAG 32
@@ -87,6 +95,10 @@ typedef struct config {
     int64_t session_start_ms;
     int64_t session_warm;
     bool session_network;
+    char *code_root; /* NULL: the machine's own system */
+    int64_t code_warm;
+    int64_t code_timeout_ms;
+    int64_t code_output_bytes;
     char *peer_url;
     bool s3;
     char *s3_url;

@@ -12,6 +12,7 @@
 
 #include "daemon/resources/arns.h"
 #include "daemon/resources/document.h"
+#include "daemon/resources/ids.h"
 #include "daemon/runtime/runtime.h"
 
 #define RUNTIME_CREATING "CREATING"
@@ -78,9 +79,6 @@ ac_status endpoint_rows(store_tx *tx, const resource_key *runtime, arena *memory
 
 /* The body of a version as a document. */
 ac_status version_read(const resource *version, yyjson_doc **ret_doc, ac_error *err) AC_MUST_USE;
-
-/* NAME-XXXXXXXXXX, in memory. */
-ac_status runtime_make_id(const char *name, arena *memory, const char **ret_id, ac_error *err) AC_MUST_USE;
 
 /* ---- configuration.c: what the input of Create and Update says, beyond what the API table checks ---- */
 

@@ -109,7 +109,7 @@ ac_status runtime_default_create(store_tx *tx, const resource_key *runtime, aren
 
     e.r.key = runtime_part_key(runtime, KIND_AGENT_RUNTIME_ENDPOINT, RUNTIME_DEFAULT_ENDPOINT);
     e.r.status = RUNTIME_CREATING;
-    AC_TRY(runtime_make_id(RUNTIME_DEFAULT_ENDPOINT, memory, &e.id, err));
+    AC_TRY(resource_make_id(RUNTIME_DEFAULT_ENDPOINT, memory, &e.id, err));
     return endpoint_row_create(tx, &e, memory, err);
 }
 
@@ -155,7 +155,7 @@ static ac_status create_in(store_tx *tx, front_call *call, void *arg, ac_error *
     (void)arg;
     AC_TRY(get_runtime(tx, call, &runtime, err));
     e.r.key = runtime_part_key(&runtime.r.key, KIND_AGENT_RUNTIME_ENDPOINT, name);
-    AC_TRY(runtime_make_id(name, call->memory, &e.id, err));
+    AC_TRY(resource_make_id(name, call->memory, &e.id, err));
     AC_TRY(
         point(tx, &runtime, &e, version ? version : runtime.version, RUNTIME_CREATING, call->memory, &e.r.status, err));
     if (!is_default(name))

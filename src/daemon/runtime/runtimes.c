@@ -81,7 +81,7 @@ static ac_status create_row(store_tx *tx, front_call *call, runtime_row *row, ac
     const char *name = front_text(call, "agentRuntimeName"), *id;
     ac_status status;
 
-    AC_TRY(runtime_make_id(name, call->memory, &id, err));
+    AC_TRY(resource_make_id(name, call->memory, &id, err));
     *row = (runtime_row){
         .r = {.key = runtime_key(call->caller.account, id), .name = name, .status = RUNTIME_CREATING},
         .version = RUNTIME_FIRST_VERSION,

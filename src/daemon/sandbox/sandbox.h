@@ -39,6 +39,8 @@ typedef struct sandboxes_options {
     const char *bwrap;      /* "bwrap", looked up in PATH */
     const char *init;       /* the agentcore-init program; beside this program or in ../libexec/agentcore */
     const char *slirp;      /* "slirp4netns", looked up in PATH */
+    const char *reach;      /* directory of mounts' sources, to which sandboxes' users are let through when root started
+                               them and a directory above it is closed to others; NULL: no need */
     uid_t uid_base;         /* first user of sandboxes when started by root; 1879048192 (nobody else's range) */
     unsigned sandboxes_max; /* at once; 4096 */
     unsigned start_ms;      /* longest start; 10 s */
@@ -96,6 +98,7 @@ DEFINE_CLEANUP(sandboxes *, sandboxes_close)
 unsigned sandboxes_count(const sandboxes *all);
 
 /* Start one, and return when its program runs (or could not be executed).  Any thread; many at once.
+ * A few are started at a time, others wait for their turn: a burst is over sooner so, and its first ones much sooner.
  * AC_ERR_INVALID: the specification; AC_ERR_NOT_FOUND: no such program inside; AC_ERR_UNSUPPORTED: this machine cannot
  * wall it in (the message says what is missing and what to do); AC_ERR_QUOTA: sandboxes_max; AC_ERR_TIMEOUT,
  * AC_ERR_IO, AC_ERR_NOMEM. */
