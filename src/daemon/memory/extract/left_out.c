@@ -117,8 +117,21 @@ static const char *const beginnings[] = {
 /* "I'd like to know", "I want you to", "I need help": wishes of the moment. */
 bool clause_is_request(const phrase *p, size_t at)
 {
+    phrase_token tokens[8];
+    phrase plain = {tokens, 0};
+
+    /* "I totally agree" is "I agree". */
+    for (size_t i = at; i < p->count && plain.count < ARRAY_SIZE(tokens); i++) {
+        const char *low = phrase_low(p, i);
+        size_t length = strlen(low);
+
+        if (i > at && i < at + 3 &&
+            (word_in(low, " really just so also always still ") || (length > 4 && strcmp(low + length - 2, "ly") == 0)))
+            continue;
+        tokens[plain.count++] = p->tokens[i];
+    }
     for (size_t i = 0; i < ARRAY_SIZE(beginnings); i++)
-        if (phrase_is(p, at, beginnings[i], NULL))
+        if (phrase_is(p, at, beginnings[i], NULL) || phrase_is(&plain, 0, beginnings[i], NULL))
             return true;
     return false;
 }
@@ -134,7 +147,8 @@ bool clause_is_passing(const phrase *p, size_t at)
         i += 2;
     else
         return false;
-    while (word_in(phrase_low(p, i), " so very really just still not feeling getting a bit too pretty quite all "))
+    while (
+        word_in(phrase_low(p, i), " so super very really just still not feeling getting a bit too pretty quite all "))
         i++;
     return word_in(phrase_low(p, i), PASSING) && clause_content(p, i + 1) == 0;
 }

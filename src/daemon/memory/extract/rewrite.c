@@ -95,7 +95,7 @@ static bool is_statement(const phrase *p)
     if (p->count < 3 || verb >= p->count || verb == 0)
         return false;
     if (word_in(low, " if what when where who why how which that those these unless whether to as than like according "
-                     "let's maybe perhaps "))
+                     "let's maybe perhaps here's "))
         return false;
     if (word_in(low, " this there here it it's that's there's "))
         return ours;
@@ -183,6 +183,20 @@ static bool quotes_speech(const phrase *p)
     return false;
 }
 
+#define IMPERSONAL_WORDS_MAX 10 /* "it takes me an hour to get to work" says something; more is a story */
+
+/* "It was great to see that", "it made me think": of nothing that was named before. */
+static bool is_impersonal(const phrase *p, size_t at)
+{
+    if (!word_in(phrase_low(p, at), " it it's "))
+        return false;
+    if (word_in(phrase_low(p, at + 1), " feels felt seems seemed means meant "))
+        return true;
+    if (word_in(phrase_low(p, at + 1), " made makes helped helps ") && word_in(phrase_low(p, at + 2), " me us "))
+        return true;
+    return phrase_has(p, at + 1, " to how that what when because ");
+}
+
 static bool is_kept(const rewriter *r, const phrase *p, subject who, size_t at, bool implied)
 {
     const char *first = phrase_low(p, 0);
@@ -198,9 +212,12 @@ static bool is_kept(const rewriter *r, const phrase *p, subject who, size_t at, 
     case SUBJECT_MINE:
         return clause_verb(p, at) < p->count;
     case SUBJECT_SHE:
-        if (word_in(phrase_low(p, at), " it it's ") && phrase_has(p, at + 1, " my me our "))
+        if (word_in(phrase_low(p, at), " it it's ") && phrase_has(p, at + 1, " my me our ") &&
+            p->count - at <= IMPERSONAL_WORDS_MAX && !word_in(phrase_low(p, at + 2), " me us "))
             return true;
-        return mention_known(r, phrase_low(p, at)) && clause_content(p, at + 1) > 0;
+        if (phrase_is(p, at, "it takes me", NULL))
+            return true;
+        return mention_known(r, phrase_low(p, at)) && !is_impersonal(p, at) && clause_content(p, at + 1) > 0;
     default:
         return is_statement(p);
     }
@@ -223,7 +240,7 @@ static ac_status write_clause(rewriter *r, const clause *c)
             mention_remember(r, p, who, at);
         return AC_OK;
     }
-    if (who == SUBJECT_SHE && !mention_known(r, phrase_low(p, at)))
+    if (who == SUBJECT_SHE && (!mention_known(r, phrase_low(p, at)) || is_impersonal(p, at)))
         who = SUBJECT_OTHER;
     ac_status status = speech_write(r, p, who, at, c->implied, &out);
     mention_remember(r, p, who, at);
@@ -297,6 +314,7 @@ static const char *understood(const phrase *p)
     static const struct {
         const char *beginning, *subject;
     } table[] = {
+        {"gonna", "I'm"},
         {"love", "I"},
         {"hate", "I"},
         {"prefer", "I"},
