@@ -42,6 +42,16 @@ class Python(CodeCase):
             with self.subTest(code=code):
                 self.assertEqual(s.run(code).stdout, shown)
 
+    def test_code_with_a_margin(self):
+        s = self.session()
+        for code, shown in (("\n        x = 1\n        for i in range(2):\n            print(i)\n    ", "0\n1\n"),
+                            ("    # words\n    1 + 1", "2\n"), ("\t\n\tif x:\n\t\tx\n", ""), ("  # w\nx", "1\n"),
+                            ("x = '''\n  a'''\nx", "'\\n  a'\n"), ("   ", ""), ("    'a'\\\n'b'", "'ab'\n")):
+            with self.subTest(code=code):
+                self.assertEqual(s.run(code).stdout, shown)
+        self.assertRegex(s.run("\n    if x:\n        1 / 0").stderr, r'line 3, in <module>\n    1 / 0\n')
+        self.assertIn("IndentationError", s.run("  x\n    x").stderr)
+
     def test_clear_context(self):
         s = self.session()
         s.run("x = 1")
