@@ -15,15 +15,15 @@ build:
 
 run:
 	@scripts/setup.sh build
-	@scripts/build.sh agentcored examples/minimal_agent examples/deploy_agent examples/invoke_agent guest/agentcore-init
+	@scripts/build.sh agentcored examples/minimal_agent examples/deploy_agent examples/invoke_agent guest/agentcore-init guest/agentcore-code
 	@scripts/run.sh $(PORT)
 
 test:
-	@scripts/setup.sh build test
+	@scripts/setup.sh build test code
 	@scripts/test.sh $(SAN)
 
 conformance:
-	@scripts/setup.sh build test bench
+	@scripts/setup.sh build test code bench
 	@scripts/conformance.sh $(CONFORMANCE_ARGS)
 
 bench:
