@@ -20,6 +20,22 @@ SESSION = "session-c0ffee00-1111-4222-8333-444455556666"
 TRACE = {"traceId": "t", "traceParent": "p", "traceState": "a=b", "baggage": "c=d"}
 TOKEN = "c0ffee00-1111-4222-8333-444455556666"
 
+INTERPRETER_ID = "nobody-a1B2c3D4e5"
+INTERPRETER = {"codeInterpreterIdentifier": INTERPRETER_ID}
+CERTIFICATES = [
+    {"location": {"secretsManager": {"secretArn": "arn:aws:secretsmanager:us-west-2:123456789012:secret:ca-AbCdEf"}}}
+]
+FILE_SYSTEM_ARN = "arn:aws:elasticfilesystem:us-west-2:123456789012:"
+FILE_SYSTEMS = [
+    {
+        "efsConfiguration": {
+            "accessPointArn": FILE_SYSTEM_ARN + "access-point/fsap-01234567",
+            "fileSystemArn": FILE_SYSTEM_ARN + "file-system/fs-01234567",
+            "mountPath": "/mnt/data",
+        }
+    }
+]
+
 # What a runtime may be made of, all at once.
 RUNTIME = {
     "agentRuntimeArtifact": {
@@ -142,6 +158,47 @@ GOOD = {
     "ListBrowsers": {"maxResults": 5, "type": "SYSTEM"},
     "GetCodeInterpreter": {"codeInterpreterId": "aws.codeinterpreter.v1"},
     "ListCodeInterpreters": {"maxResults": 5, "type": "SYSTEM"},
+    "CreateCodeInterpreter": {
+        "name": "nobody",
+        "description": "nobody",
+        "executionRoleArn": "arn:aws:iam::123456789012:role/interpreter",
+        "networkConfiguration": {
+            "networkMode": "VPC",
+            "vpcConfig": {"securityGroups": ["sg-12345678"], "subnets": ["subnet-12345678"]},
+        },
+        "certificates": CERTIFICATES,
+        "filesystemConfigurations": FILE_SYSTEMS,
+        "clientToken": TOKEN,
+        "tags": {"team": "blue"},
+    },
+    "DeleteCodeInterpreter": {"codeInterpreterId": INTERPRETER_ID, "clientToken": TOKEN},
+    "StartCodeInterpreterSession": {
+        **INTERPRETER,
+        "traceId": "t",
+        "traceParent": "p",
+        "name": "nobody",
+        "sessionTimeoutSeconds": 60,
+        "certificates": CERTIFICATES,
+        "filesystemConfigurations": FILE_SYSTEMS,
+        "clientToken": TOKEN,
+    },
+    "GetCodeInterpreterSession": {**INTERPRETER, "sessionId": "0123456789abcdef"},
+    "ListCodeInterpreterSessions": {**INTERPRETER, "maxResults": 5, "status": "READY"},
+    "StopCodeInterpreterSession": {
+        **INTERPRETER,
+        "traceId": "t",
+        "traceParent": "p",
+        "sessionId": "0123456789abcdef",
+        "clientToken": TOKEN,
+    },
+    "InvokeCodeInterpreter": {
+        **INTERPRETER,
+        "sessionId": "0123456789abcdef",
+        "traceId": "t",
+        "traceParent": "p",
+        "name": "executeCode",
+        "arguments": {"code": "print(1)", "language": "python", "runtime": "python"},
+    },
     **MEMORY,
 }
 
@@ -183,6 +240,8 @@ def required_of(operation):
     return OPERATIONS[operation]["input"].get("required", [])
 
 
+LONG_BYTES_MAX = 1 << 20  # what is longer is a test of its own
+
 # ---- values that break a limit: (what is wrong, value) ----
 
 
@@ -195,7 +254,7 @@ def bad_strings(shape, good):
     low, high = shape.get("min", 0), shape.get("max")
     if low > 0:
         yield "too short", stretch(good, low - 1)
-    if high is not None:
+    if high is not None and high <= LONG_BYTES_MAX:
         yield "too long", stretch(good, high + 1)
     if "enum" in shape:
         yield "not in the enum", "NO_SUCH_VALUE"
@@ -286,6 +345,8 @@ def limit_cases(operation):
         for path, what, value in bad_values(shape, good, name):
             if value == "" and {"label", "header"} & set(notes):
                 continue  # another path, and so another operation or none; an empty header is as good as none
+            if "header" in notes and not (value.isascii() and value == value.strip()):
+                continue  # what cannot be a header, or is stripped on its way
             broken = copy.deepcopy(GOOD[operation])
             broken[name] = value
             yield operation, path, what, broken
