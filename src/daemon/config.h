@@ -87,6 +87,13 @@ typedef struct config {
     char *peer_url;
     bool s3;
     char *s3_url;
+    char *model, *model_url, *model_name, *model_key;
+    int64_t model_timeout_ms;
+    char *embeddings, *embeddings_url, *embeddings_name, *embeddings_key;
+    int64_t embeddings_dimensions;
+    int64_t memory_index_bytes;
+    char *memory_notices_url;
+    char *wordnet_dir;
 
     unsigned char source[CONFIG_OPTIONS_MAX]; /* config_source of each option, by its place in the table */
     char host[CONFIG_HOST_SIZE];              /* of listen: a numeric address */

@@ -1,6 +1,7 @@
 """memories.py - what the tests of the memory service share: memories that are ready, events, and waiting for records."""
 
 import datetime
+import itertools
 import time
 import uuid
 
@@ -10,6 +11,7 @@ READY_SECONDS = 10
 RECORD_SECONDS = 20
 
 UTC = datetime.timezone.utc
+DAY = 24 * 60 * 60
 
 
 def at(seconds=0.0):
@@ -55,6 +57,8 @@ def wait_for(look, seconds, what):
 class MemoryTest(DaemonTest):
     """self.client is the control plane, self.data the data plane."""
 
+    days = itertools.count()
+
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
@@ -94,7 +98,8 @@ class MemoryTest(DaemonTest):
         return [event for page in pages for event in page["events"]]
 
     def put(self, memory_id, *texts, namespace="/records/", when=None, **more):
-        """Records with these texts; their ids."""
+        """Records with these texts; their ids.  Each has a day of its own: what is near a hit in time may be found as
+        its neighbour."""
         done = self.data.batch_create_memory_records(
             memoryId=memory_id,
             records=[
@@ -102,7 +107,7 @@ class MemoryTest(DaemonTest):
                     "requestIdentifier": str(number),
                     "namespaces": [namespace],
                     "content": {"text": text},
-                    "timestamp": when or at(number),
+                    "timestamp": when or at(DAY * next(self.days)),
                     **more,
                 }
                 for number, text in enumerate(texts)

@@ -9,12 +9,14 @@
  *     extraction.c turns.c changes.c extraction_jobs.c    jobs that draw knowledge from events
  *     self_managed.c    jobs that hand events to somebody else
  *     sweep.c    expiry
+ *     engines.c index.c    the search engine and the extractor, made from the configuration
  *
  * Scope.  Rows name a memory by its id alone: its random part makes it the only one.  Whoever comes from outside is let
  * to a memory by its resource, which belongs to an account. */
 #ifndef DAEMON_MEMORY_MEMORY_H
 #define DAEMON_MEMORY_MEMORY_H
 
+#include "daemon/config.h"
 #include "daemon/memory/extract/extract.h"
 #include "daemon/memory/search/search.h"
 #include "daemon/resources/arns.h"
@@ -105,13 +107,22 @@ typedef struct memory_room {
     struct memory_definitions *definitions;
     memory_search *search;
     embeddings *embeddings; /* NULL: none */
-    model *model;           /* NULL: none */
+    model *model;
+    aws_provider *provider; /* signs for Bedrock; NULL: nobody needs it */
     extractor *extractor;
     const char *notices_url; /* where notices of self-managed strategies are posted; NULL: nowhere */
     http_client *http;       /* for that */
     const char *data_dir;
     pthread_mutex_t turns[MEMORY_TURNS];
 } memory_room;
+
+/* ---- engines.c: what finds and what extracts, as configured ---- */
+
+/* AC_ERR_INVALID: an option's value. */
+ac_status memory_engines_open(memory_room *room, const config *c, ac_error *err) AC_MUST_USE;
+void memory_engines_close(memory_room *room);
+
+/* ---- room.c: helpers ---- */
 
 /* The memory that a call's memoryId names, an id or an ARN: the id, in call->memory.  AC_ERR_NOT_FOUND: another
  * account's. */

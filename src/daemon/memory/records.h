@@ -117,6 +117,11 @@ ac_status record_of_session(store_tx *tx, int64_t session, const char *strategy,
                             size_t limit, arena *memory, record_row **ret_rows, size_t *ret_count, ac_error *err)
     AC_MUST_USE;
 
+/* Those of a namespace that changed, superseded ones too: behind (after_version, after_id), by version and id. */
+ac_status record_changed(store_tx *tx, const char *memory_id, const char *namespace_name, int64_t after_version,
+                         int64_t after_id, int64_t up_to_version, size_t limit, arena *memory, record_row **ret_rows,
+                         size_t *ret_count, ac_error *err) AC_MUST_USE;
+
 /* ---- index.c: the search engine reads the store ---- */
 
 /* search_source.load; user is the memory_room. */

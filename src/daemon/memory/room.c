@@ -108,32 +108,11 @@ ac_status memory_json_value(yyjson_mut_doc *doc, const char *text, size_t length
 
 static void close_room(memory_room *room)
 {
-    if (room->extractor)
-        extractor_close(room->extractor);
-    if (room->model)
-        model_close(room->model);
-    if (room->search)
-        memory_search_close(room->search);
-    if (room->embeddings)
-        embeddings_close(room->embeddings);
-    if (room->http)
-        http_client_free(room->http);
+    memory_engines_close(room);
     memory_definitions_free(room->definitions);
     for (size_t i = 0; i < MEMORY_TURNS; i++)
         pthread_mutex_destroy(&room->turns[i]);
     free(room);
-}
-
-static ac_status open_engines(memory_room *room, ac_error *err)
-{
-    const search_options search = {
-        .source = {.load = record_index_load, .user = room},
-        .embeddings = room->embeddings,
-    };
-    const extractor_options extraction = {.model = room->model};
-
-    AC_TRY(memory_search_open(&search, &room->search, err));
-    return extractor_open(&extraction, &room->extractor, err);
 }
 
 static ac_status join(agentcored *d, memory_room *room, ac_error *err)
@@ -166,7 +145,7 @@ static ac_status start(agentcored *d, void **ret_room, ac_error *err)
     for (size_t i = 0; i < MEMORY_TURNS; i++)
         pthread_mutex_init(&room->turns[i], NULL);
     room->definitions = memory_definitions_new();
-    status = room->definitions ? open_engines(room, err) : memory_no_memory(err);
+    status = room->definitions ? memory_engines_open(room, d->config, err) : memory_no_memory(err);
     if (status == AC_OK)
         status = join(d, room, err);
     if (status != AC_OK) {
