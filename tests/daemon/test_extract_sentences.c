@@ -90,8 +90,8 @@ static void check(const example *e, bool print)
         printf("> %s%s\n", e->turn, got);
     else if (strcmp(got, e->expected) != 0) {
         failures++;
-        print_error("line %u: %s  expected: %s  got:      %s", e->line, e->turn, e->expected[0] ? e->expected : "nothing\n",
-                    got[0] ? got : "nothing\n");
+        print_error("line %u: %s  expected: %s  got:      %s", e->line, e->turn,
+                    e->expected[0] ? e->expected : "nothing\n", got[0] ? got : "nothing\n");
     }
 }
 

@@ -241,7 +241,8 @@ size_t clause_verb(const phrase *p, size_t from)
     for (size_t i = from + 1; i < p->count; i++) {
         const char *before = phrase_low(p, i - 1);
         size_t length = strlen(before);
-        bool plural = i > from + 1 && length > 1 && (before[length - 1] == 's' || word_in(before, " children people "));
+        bool plural = i > from + 1 && length > 1 && !strchr(before, '\'') &&
+                      (before[length - 1] == 's' || word_in(before, " children people "));
 
         if (is_contracted(p, i))
             return i;
@@ -253,6 +254,17 @@ size_t clause_verb(const phrase *p, size_t from)
             return i;
     }
     return p->count;
+}
+
+bool clause_is_command(const phrase *p)
+{
+    char base[VERB_SIZE];
+    const char *low = phrase_low(p, 0);
+
+    if (word_in(low, " please let let's don't never imagine suppose assume hold hang bring pick keep double summarize "
+                     "summarise rewrite paraphrase calculate define compute generate fetch "))
+        return true;
+    return verb_find(low, base) == VERB_BASE && strcmp(low, "last") != 0 && !verb_is_auxiliary(phrase_low(p, 1));
 }
 
 /* ---- subjects ---- */

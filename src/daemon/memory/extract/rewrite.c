@@ -49,9 +49,6 @@ static ac_status keep(rewriter *r, const char *text, bool foreign)
         r->facts = more;
         r->room = room;
     }
-    for (size_t i = 0; i < r->count; i++)
-        if (strcmp(r->facts[i].text, text) == 0)
-            return AC_OK;
     r->facts[r->count++] = (fact){.text = text, .source = r->source, .foreign = foreign};
     return AC_OK;
 }
@@ -103,17 +100,6 @@ static size_t content_words(const phrase *p, size_t from)
                           "never often ");
     }
     return count;
-}
-
-static bool is_command(const phrase *p)
-{
-    char base[VERB_SIZE];
-    const char *low = phrase_low(p, 0);
-
-    if (word_in(low, " please let let's don't never imagine suppose assume hold hang bring pick keep double summarize "
-                     "summarise rewrite paraphrase calculate define compute generate fetch "))
-        return true;
-    return verb_find(low, base) == VERB_BASE && strcmp(low, "last") != 0 && !verb_is_auxiliary(phrase_low(p, 1));
 }
 
 /* "I'd like to know", "I want you to", "I need help": wishes of the moment. */
@@ -389,7 +375,7 @@ static bool is_statement(const phrase *p)
         return false;
     if (word_in(low, " this there here it it's that's there's "))
         return ours;
-    return !is_command(p) && names_something(p) && content_words(p, 0) >= 2;
+    return !clause_is_command(p) && names_something(p) && content_words(p, 0) >= 2;
 }
 
 /* ---- orders that last ---- */
@@ -694,7 +680,7 @@ static ac_status read_statement(rewriter *r, phrase *p)
     subject_text = understood(p);
     if (subject_text && p->count >= 2)
         AC_TRY(with_subject(r, subject_text, p, p));
-    else if (is_command(p))
+    else if (clause_is_command(p))
         return AC_OK;
     return write_clauses(r, p);
 }

@@ -48,6 +48,10 @@ ac_status rewrite_answer(rewriter *r, const char *question, const sentence *s, b
 /* And for a sentence of the assistant, of which only data about the user is taken: "Your booking number is A17". */
 ac_status rewrite_told(rewriter *r, const sentence *s) AC_MUST_USE;
 
+/* What a sentence of the user asks for, in the third person: "The user asks the assistant to book a table."  NULL: it asks
+ * for nothing. */
+ac_status rewrite_request(rewriter *r, const sentence *s, const char **ret_request) AC_MUST_USE;
+
 /* Whether a sentence is in another language than English. */
 bool sentence_is_foreign(const char *text, size_t length);
 

@@ -95,6 +95,83 @@ ac_status rewrite_answer(rewriter *r, const char *question, const sentence *s, b
     return AC_OK;
 }
 
+/* ---- requests ---- */
+
+/* The words behind "could you please", "I'd like you to" and the like; *ret_lead is what they become. */
+static bool find_lead(const phrase *p, size_t *ret_at, const char **ret_lead)
+{
+    static const struct {
+        const char *words, *lead;
+    } leads[] = {
+        {"can you", "asks the assistant to"},
+        {"could you", "asks the assistant to"},
+        {"would you", "asks the assistant to"},
+        {"will you", "asks the assistant to"},
+        {"can you please", "asks the assistant to"},
+        {"could you please", "asks the assistant to"},
+        {"would you please", "asks the assistant to"},
+        {"i want you to", "asks the assistant to"},
+        {"i'd like you to", "asks the assistant to"},
+        {"i need you to", "asks the assistant to"},
+        {"i would like you to", "asks the assistant to"},
+        {"please", "asks the assistant to"},
+        {"i want to", "wants to"},
+        {"i'd like to", "would like to"},
+        {"i would like to", "would like to"},
+        {"i need to", "needs to"},
+        {"i'm trying to", "is trying to"},
+        {"i am trying to", "is trying to"},
+        {"i need", "needs"},
+        {"i want", "wants"},
+        {"i'm looking for", "is looking for"},
+        {"i am looking for", "is looking for"},
+        {"can i", "asks whether they can"},
+        {"could i", "asks whether they could"},
+    };
+    size_t best = 0, words;
+
+    for (size_t i = 0; i < ARRAY_SIZE(leads); i++)
+        if (phrase_is(p, 0, leads[i].words, &words) && words > best && words < p->count) {
+            best = words;
+            *ret_lead = leads[i].lead;
+        }
+    *ret_at = best;
+    return best > 0;
+}
+
+ac_status rewrite_request(rewriter *r, const sentence *s, const char **ret_request)
+{
+    _cleanup_(buf_done) buf out = BUF_INIT(FACT_BYTES_MAX);
+    const char *lead = "asks the assistant to";
+    phrase p, rest;
+    size_t at = 0;
+
+    *ret_request = NULL;
+    if (s->length > FACT_BYTES_MAX / 2 || s->quoted)
+        return AC_OK;
+    AC_TRY(phrase_of(s->text, s->length, r->arena, &p));
+    p = phrase_part(&p, clause_beginning(&p), p.count);
+    p.count = clause_ending(&p);
+    if (p.count < 2)
+        return AC_OK;
+    if (!find_lead(&p, &at, &lead) && !(clause_is_command(&p) && !s->question)) {
+        if (s->question)
+            *ret_request = arena_format(r->arena, "The user asks: \"%s\"", s->text);
+        return s->question && !*ret_request ? AC_ERR_NOMEM : AC_OK;
+    }
+    rest = phrase_part(&p, at, p.count);
+    AC_TRY(buf_appendf(&out, "The user %s", lead));
+    if (at == 0 && rest.tokens[0].word)
+        rest.tokens[0].text = rest.tokens[0].low;
+    ac_status status = speech_write(r, &rest, SUBJECT_OTHER, 0, false, &out);
+    if (status == AC_OK)
+        status = buf_append_text(&out, ".");
+    if (status != AC_OK)
+        return status == AC_ERR_TOO_LARGE ? AC_OK : status;
+    *ret_request = arena_copy(r->arena, out.data, out.length);
+    return *ret_request ? AC_OK : AC_ERR_NOMEM;
+}
+
 /* ---- what the assistant tells ---- */
 
 /* "Your" at the beginning, a verb, and a number: a booking, an appointment, an account. */

@@ -36,6 +36,9 @@ subject clause_subject(const phrase *p, size_t *ret_at);
 /* Where the finite verb of a clause is that begins with a noun; count when there is none. */
 size_t clause_verb(const phrase *p, size_t from);
 
+/* Whether a sentence begins with an order: "book me a flight", "please stop". */
+bool clause_is_command(const phrase *p);
+
 /* Write a clause as a statement about the user.  implied: without its subject, which is "I". */
 ac_status speech_write(const rewriter *r, const phrase *p, subject who, size_t at, bool implied, buf *out) AC_MUST_USE;
 
