@@ -290,6 +290,63 @@ static ac_status fail_always(store *s, const job *j, const job_run *run, void *a
     return ac_error_set(err, AC_ERR_IO, "out of luck");
 }
 
+/* ---- a handler that ends its job in its own transaction, and is slow to return ---- */
+
+typedef struct slow_end {
+    atomic_int runs;
+    atomic_bool second_began, go_on;
+    atomic_int refused; /* job_done of the second run */
+} slow_end;
+
+static void wait_until(atomic_bool *flag)
+{
+    while (!atomic_load(flag))
+        sched_yield();
+}
+
+static ac_status end_slowly(store *s, const job *j, const job_run *run, void *arg, ac_error *err)
+{
+    slow_end *e = arg;
+    act a = {.what = "done", .j = j};
+
+    (void)run;
+    if (atomic_fetch_add(&e->runs, 1) == 0) {
+        enqueue(s, &(job_spec){.kind = "slow", .key = "k"}); /* once more */
+        AC_TRY(store_write(s, run_act, &a, err));
+        wait_until(&e->second_began);
+        return AC_OK; /* the runner says that it is done, which it is already */
+    }
+    atomic_store(&e->second_began, true);
+    wait_until(&e->go_on);
+    if (store_write(s, run_act, &a, err) != AC_OK)
+        atomic_store(&e->refused, 1);
+    return AC_OK;
+}
+
+static void first_run_does_not_end_the_second(void **state)
+{
+    fixture *f = *state;
+    slow_end e = {0};
+    job_handler handler = {.kind = "slow", .run = end_slowly, .arg = &e};
+    job_runner *r;
+    ac_error err;
+
+    enqueue(f->s, &(job_spec){.kind = "slow", .key = "k"});
+    assert_ok(job_runner_start(f->s, &(job_runner_options){.handlers = &handler, .handler_count = 1, .poll_ms = 20}, &r,
+                               &err));
+    wait_until(&e.second_began);
+    store_stats before, now;
+    store_get_stats(f->s, &before);
+    do { /* the outcome of the first run has been written */
+        sched_yield();
+        store_get_stats(f->s, &now);
+    } while (now.failures == before.failures && fixture_number(f->s, "SELECT COUNT(*) FROM jobs") == 1);
+    atomic_store(&e.go_on, true);
+    assert_true(job_runner_stop(r, 5000));
+    assert_int_equal(atomic_load(&e.refused), 0);
+    assert_int_equal(fixture_number(f->s, "SELECT COUNT(*) FROM jobs"), 0);
+}
+
 static void failing_jobs_die(void **state)
 {
     fixture *f = *state;
@@ -441,6 +498,7 @@ int main(int argc, char **argv)
         cmocka_unit_test_setup_teardown(lost_leases_end_nothing, fixture_set_up, fixture_tear_down),
         cmocka_unit_test_setup_teardown(queue_is_visible, fixture_set_up, fixture_tear_down),
         cmocka_unit_test_setup_teardown(two_runners_share_the_work, fixture_set_up, fixture_tear_down),
+        cmocka_unit_test_setup_teardown(first_run_does_not_end_the_second, fixture_set_up, fixture_tear_down),
         cmocka_unit_test_setup_teardown(failing_jobs_die, fixture_set_up, fixture_tear_down),
         cmocka_unit_test_setup_teardown(stop_tells_handlers, fixture_set_up, fixture_tear_down),
         cmocka_unit_test_setup_teardown(killed_process_loses_no_job, fixture_set_up, fixture_tear_down),

@@ -39,7 +39,7 @@ typedef struct job {
     const char *key; /* may be NULL */
     const char *payload;
     int attempt;            /* 1 for the first */
-    const char *owner;      /* who has the lease */
+    const char *owner;      /* who has the lease: another name for each claim */
     const char *state;      /* "ready", "running", "dead" */
     int64_t due_ms;         /* when it may be taken: run time, or end of the lease; 0: dead */
     const char *last_error; /* NULL: has not failed */
@@ -55,7 +55,7 @@ ac_status job_done(store_tx *tx, const job *j, ac_error *err) AC_MUST_USE;
 typedef struct job_claim {
     const char *const *kinds;
     size_t kind_count;
-    const char *owner;
+    const char *owner; /* never the same one twice: a job that comes back is at its first attempt again */
     unsigned lease_ms;
     size_t limit;
 } job_claim;
