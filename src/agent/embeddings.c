@@ -5,7 +5,7 @@
  *   bedrock   /model/NAME/invoke {"inputText", "dimensions"?} -> {"embedding": [number...]}
  *
  * The number of dimensions is what the options say, or what the first answer has; every later vector must have as many. */
-#include "agent/embeddings.h"
+#include "agent/embeddings_internal.h"
 
 #include "agent/endpoint.h"
 #include "aws/uri.h"
@@ -13,31 +13,20 @@
 #include "base/utf8.h"
 
 #include <math.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define TITAN "amazon.titan-embed-text-v2:0"
 #define REGION "us-west-2"
 #define TIMEOUT_MS 30000
-#define PATH_BYTES_MAX 2048
 #define BODY_BYTES_MAX (EMBEDDINGS_BATCH_BYTES_MAX * 7U + 65536U) /* each byte of a text may be escaped: \u0001 */
 #define MODEL_BYTES_MAX 512
-
-struct embeddings {
-    embeddings_kind kind;
-    endpoint *endpoint;
-    char *model;
-    char path[PATH_BYTES_MAX];
-    unsigned asked_dimensions;
-    atomic_uint dimensions; /* 0: not known yet */
-};
 
 /* ---- opening ---- */
 
 static ac_status make_path(embeddings *e, ac_error *err)
 {
-    _cleanup_(buf_done) buf path = BUF_INIT(PATH_BYTES_MAX - 1);
+    _cleanup_(buf_done) buf path = BUF_INIT(EMBEDDINGS_PATH_BYTES_MAX - 1);
     ac_status status = AC_OK;
 
     if (e->kind == EMBEDDINGS_OPENAI) {
@@ -228,6 +217,18 @@ static ac_status read_list(embeddings *e, yyjson_val *root, float *const *rows, 
     return AC_OK;
 }
 
+ac_status embeddings_read(embeddings *e, yyjson_val *root, float *const *rows, size_t count, ac_error *err)
+{
+    yyjson_val *first = e->kind == EMBEDDINGS_BEDROCK
+                            ? yyjson_obj_get(root, "embedding")
+                            : yyjson_obj_get(yyjson_arr_get_first(yyjson_obj_get(root, "data")), "embedding");
+
+    if (!rows)
+        return yyjson_is_arr(first) ? agree_on_dimensions(e, yyjson_arr_size(first), err)
+                                    : misread(err, "there is no vector in it");
+    return e->kind == EMBEDDINGS_BEDROCK ? read_vector(e, first, rows[0], err) : read_list(e, root, rows, count, err);
+}
+
 /* One request.  With rows NULL, only the number of dimensions is learned. */
 static ac_status ask(embeddings *e, const view *texts, size_t count, unsigned timeout_ms, float *const *rows,
                      ac_error *err)
@@ -240,17 +241,7 @@ static ac_status ask(embeddings *e, const view *texts, size_t count, unsigned ti
         return ac_error_set(err, status, "no memory for the texts to embed");
     endpoint_call call = {.path = e->path, .body = body.data, .body_length = body.length, .timeout_ms = timeout_ms};
     AC_TRY(endpoint_post(e->endpoint, &call, &doc, err));
-    yyjson_val *root = yyjson_doc_get_root(doc);
-    yyjson_val *first = e->kind == EMBEDDINGS_BEDROCK
-                            ? yyjson_obj_get(root, "embedding")
-                            : yyjson_obj_get(yyjson_arr_get_first(yyjson_obj_get(root, "data")), "embedding");
-    if (!rows)
-        status = yyjson_is_arr(first) ? agree_on_dimensions(e, yyjson_arr_size(first), err)
-                                      : misread(err, "there is no vector in it");
-    else if (e->kind == EMBEDDINGS_BEDROCK)
-        status = read_vector(e, first, rows[0], err);
-    else
-        status = read_list(e, root, rows, count, err);
+    status = embeddings_read(e, yyjson_doc_get_root(doc), rows, count, err);
     yyjson_doc_free(doc);
     return status;
 }

@@ -58,7 +58,7 @@ static ac_status embed_waiting(search_sink *s, ac_error *err)
     float *vectors;
     ac_error why;
 
-    for (change *c = s->unembedded; c; c = c->next) {
+    for (change *c = s->dimensions ? s->unembedded : NULL; c; c = c->next) {
         if (!c->record.text)
             continue;
         texts[count] = (view){c->record.text, c->record.text_length};

@@ -152,7 +152,7 @@ static void adjust(const ranking *r, rank_part *part)
     }
 }
 
-/* ---- feedback: what the best records have in common ---- */
+/* ---- feedback: what the best records have in common lifts others that were found, but finds none ---- */
 
 typedef struct best_place {
     rank_part *part;
@@ -226,7 +226,7 @@ static void score_candidate(ranking *r, const candidate *c, float weight)
             uint32_t place = part->index->place_of[p->record];
             float count = (float)p->said + (float)p->asked;
 
-            if (place != NAME_NONE)
+            if (place != NAME_NONE && part->scores[place] > 0)
                 part->scores[place] += weight * count / (count + 1);
         }
     }

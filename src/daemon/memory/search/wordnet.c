@@ -7,8 +7,6 @@
  *   POS.exc     "form lemma..." in the order of bytes: irregular forms */
 #include "daemon/memory/search/wordnet.h"
 
-#include "aws/view.h"
-
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -23,10 +21,9 @@
 #define WORDS_MAX 255                    /* of a synset */
 #define POINTERS_MAX 999
 
-typedef enum wordnet_file { FILE_INDEX, FILE_DATA, FILE_EXCEPTIONS, FILE_KINDS } wordnet_file;
-
 struct wordnet {
-    view files[WORDNET_PARTS][FILE_KINDS];
+    view files[WORDNET_PARTS][WORDNET_FILES];
+    bool borrowed;
 };
 
 static const char *const part_names[WORDNET_PARTS] = {"noun", "verb", "adj", "adv"};
@@ -35,8 +32,8 @@ static const char *const part_names[WORDNET_PARTS] = {"noun", "verb", "adj", "ad
 
 static ac_status map_file(const char *directory, wordnet_part part, wordnet_file kind, view *ret_file, ac_error *err)
 {
-    static const char *const befores[FILE_KINDS] = {"index.", "data.", ""}, *const afters[FILE_KINDS] = {"", "",
-                                                                                                         ".exc"};
+    static const char *const befores[WORDNET_FILES] = {"index.", "data.", ""}, *const afters[WORDNET_FILES] = {"", "",
+                                                                                                               ".exc"};
     char path[4096];
     struct stat info;
     ac_status status = AC_OK;
@@ -65,7 +62,7 @@ static ac_status map_file(const char *directory, wordnet_part part, wordnet_file
 static ac_status map_all(wordnet *w, const char *directory, ac_error *err)
 {
     for (wordnet_part part = 0; part < WORDNET_PARTS; part++)
-        for (wordnet_file kind = 0; kind < FILE_KINDS; kind++)
+        for (wordnet_file kind = 0; kind < WORDNET_FILES; kind++)
             AC_TRY(map_file(directory, part, kind, &w->files[part][kind], err));
     return AC_OK;
 }
@@ -83,13 +80,31 @@ ac_status wordnet_open(const char *directory, wordnet **ret_wordnet, ac_error *e
     return status;
 }
 
+wordnet *wordnet_of(const view files[WORDNET_PARTS][WORDNET_FILES])
+{
+    wordnet *w = calloc(1, sizeof *w);
+
+    if (!w)
+        return NULL;
+    w->borrowed = true;
+    for (wordnet_part part = 0; part < WORDNET_PARTS; part++)
+        for (wordnet_file kind = 0; kind < WORDNET_FILES; kind++) {
+            if (files[part][kind].length >= FILE_BYTES_MAX) {
+                free(w);
+                return NULL;
+            }
+            w->files[part][kind] = files[part][kind];
+        }
+    return w;
+}
+
 void wordnet_close(wordnet *w)
 {
     if (!w)
         return;
     for (wordnet_part part = 0; part < WORDNET_PARTS; part++)
-        for (wordnet_file kind = 0; kind < FILE_KINDS; kind++)
-            if (w->files[part][kind].text)
+        for (wordnet_file kind = 0; kind < WORDNET_FILES; kind++)
+            if (w->files[part][kind].text && !w->borrowed)
                 munmap((void *)w->files[part][kind].text, w->files[part][kind].length);
     free(w);
 }
@@ -170,7 +185,7 @@ static bool skip_fields(view *rest, unsigned long count)
 size_t wordnet_senses(const wordnet *w, wordnet_part part, const char *lemma,
                       wordnet_synset ret_senses[WORDNET_SENSES_MAX])
 {
-    view rest = find_line(w->files[part][FILE_INDEX], lemma);
+    view rest = find_line(w->files[part][WORDNET_INDEX], lemma);
     unsigned long senses, pointers, offset;
     size_t count = 0;
 
@@ -178,7 +193,7 @@ size_t wordnet_senses(const wordnet *w, wordnet_part part, const char *lemma,
         !skip_fields(&rest, pointers + 2))
         return 0;
     while (count < MIN(senses, (unsigned long)WORDNET_SENSES_MAX)) {
-        if (!next_number(&rest, 10, FILE_BYTES_MAX - 1, &offset) || offset >= w->files[part][FILE_DATA].length)
+        if (!next_number(&rest, 10, FILE_BYTES_MAX - 1, &offset) || offset >= w->files[part][WORDNET_DATA].length)
             break;
         ret_senses[count++] = (wordnet_synset)part << 24 | (wordnet_synset)offset;
     }
@@ -223,9 +238,9 @@ size_t wordnet_pointers(const wordnet *w, wordnet_synset synset, const char *lem
     unsigned long count, number;
     view file, rest;
 
-    if (part >= WORDNET_PARTS || offset >= w->files[part][FILE_DATA].length)
+    if (part >= WORDNET_PARTS || offset >= w->files[part][WORDNET_DATA].length)
         return 0;
-    file = w->files[part][FILE_DATA];
+    file = w->files[part][WORDNET_DATA];
     rest = (view){file.text + offset, line_at(file, offset).length};
     if (offset > 0 && file.text[offset - 1] != '\n') /* not where a synset begins */
         return 0;
@@ -269,12 +284,12 @@ static const struct ending {
 
 static bool is_lemma(const wordnet *w, wordnet_part part, const char *text)
 {
-    return find_line(w->files[part][FILE_INDEX], text).text != NULL;
+    return find_line(w->files[part][WORDNET_INDEX], text).text != NULL;
 }
 
 static bool irregular(const wordnet *w, wordnet_part part, const char *form, char ret_lemma[WORDNET_LEMMA_MAX])
 {
-    view rest = find_line(w->files[part][FILE_EXCEPTIONS], form), lemma;
+    view rest = find_line(w->files[part][WORDNET_EXCEPTIONS], form), lemma;
 
     if (!skip_fields(&rest, 1) || !view_split(&rest, ' ', &lemma) || lemma.length == 0 ||
         lemma.length >= WORDNET_LEMMA_MAX)

@@ -5,6 +5,7 @@
 #ifndef MEMORY_SEARCH_WORDNET_H
 #define MEMORY_SEARCH_WORDNET_H
 
+#include "aws/view.h"
 #include "base/util.h"
 
 #include <stdbool.h>
@@ -28,6 +29,11 @@ typedef struct wordnet wordnet;
 /* AC_ERR_NOT_FOUND: no such files (the message says which); AC_ERR_NOMEM, AC_ERR_IO.  Any number of threads may look
  * things up at once. */
 ac_status wordnet_open(const char *directory, wordnet **ret_wordnet, ac_error *err) AC_MUST_USE;
+
+/* The same of files that are in memory already and stay there: of each part its index, its data, its exceptions. */
+typedef enum wordnet_file { WORDNET_INDEX, WORDNET_DATA, WORDNET_EXCEPTIONS, WORDNET_FILES } wordnet_file;
+wordnet *wordnet_of(const view files[WORDNET_PARTS][WORDNET_FILES]); /* NULL: out of memory, or a file is too large */
+
 void wordnet_close(wordnet *w);
 DEFINE_CLEANUP(wordnet *, wordnet_close)
 
