@@ -250,6 +250,52 @@ static ac_status count_run(store *s, const job *j, const job_run *run, void *arg
     return AC_OK;
 }
 
+typedef struct by_key {
+    const char *prefix;
+    int64_t after_id;
+    arena *memory;
+    job *jobs;
+    size_t count;
+} by_key;
+
+static ac_status list_by_key(store_tx *tx, void *arg, ac_error *err)
+{
+    by_key *b = arg;
+    job_filter filter = {.kind = "work", .key_prefix = b->prefix, .after_id = b->after_id, .limit = 10};
+
+    return jobs_list(tx, &filter, b->memory, &b->jobs, &b->count, err);
+}
+
+static ac_status forget_by_key(store_tx *tx, void *arg, ac_error *err)
+{
+    return jobs_forget(tx, "work", arg, err);
+}
+
+static void keys_have_beginnings(void **state)
+{
+    fixture *f = *state;
+    _cleanup_(arena_done) arena memory = ARENA_INIT;
+    by_key b = {.prefix = "a/", .memory = &memory};
+    ac_error err;
+
+    for (size_t i = 0; i < 5; i++)
+        enqueue(f->s, &(job_spec){.kind = "work", .key = (const char *const[]){"a", "a/1", "a/2", "a0", "b/1"}[i]});
+    enqueue(f->s, &(job_spec){.kind = "other", .key = "a/1"});
+    assert_ok(store_read(f->s, list_by_key, &b, &err));
+    assert_int_equal(b.count, 2);
+    assert_string_equal(b.jobs[0].key, "a/1");
+    assert_string_equal(b.jobs[1].key, "a/2");
+    b.after_id = b.jobs[0].id;
+    assert_ok(store_read(f->s, list_by_key, &b, &err));
+    assert_int_equal(b.count, 1);
+
+    fixture_sql(f->s, "UPDATE jobs SET state = 'running' WHERE kind = 'work' AND key = 'a/2'");
+    assert_ok(store_write(f->s, forget_by_key, (void *)"a/", &err));
+    assert_int_equal(fixture_number(f->s, "SELECT COUNT(*) FROM jobs"), 5);
+    assert_int_equal(fixture_number(f->s, "SELECT COUNT(*) FROM jobs WHERE key = 'a/1'"), 1);
+    assert_int_equal(store_write(f->s, forget_by_key, (void *)"", &err), AC_ERR_INVALID);
+}
+
 static void two_runners_share_the_work(void **state)
 {
     fixture *f = *state;
@@ -497,6 +543,7 @@ int main(int argc, char **argv)
         cmocka_unit_test_setup_teardown(asked_for_while_running, fixture_set_up, fixture_tear_down),
         cmocka_unit_test_setup_teardown(lost_leases_end_nothing, fixture_set_up, fixture_tear_down),
         cmocka_unit_test_setup_teardown(queue_is_visible, fixture_set_up, fixture_tear_down),
+        cmocka_unit_test_setup_teardown(keys_have_beginnings, fixture_set_up, fixture_tear_down),
         cmocka_unit_test_setup_teardown(two_runners_share_the_work, fixture_set_up, fixture_tear_down),
         cmocka_unit_test_setup_teardown(first_run_does_not_end_the_second, fixture_set_up, fixture_tear_down),
         cmocka_unit_test_setup_teardown(failing_jobs_die, fixture_set_up, fixture_tear_down),

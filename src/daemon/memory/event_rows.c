@@ -26,14 +26,17 @@ void event_id_write(int64_t at_ms, int64_t id, char ret_text[EVENT_ID_SIZE])
 
 bool event_id_read(const char *text, int64_t *ret_at_ms, int64_t *ret_low)
 {
+    const char *hash = strchr(text, '#');
     char *end;
     unsigned long long low;
 
+    if (!hash || hash == text || !hash[1])
+        return false;
     errno = 0;
     *ret_at_ms = strtoll(text, &end, 10);
-    if (errno || *end != '#')
+    if (errno || end != hash)
         return false;
-    low = strtoull(end + 1, &end, 16);
+    low = strtoull(hash + 1, &end, 16);
     *ret_low = (int64_t)low;
     return !errno && !*end && low <= (unsigned long long)LOW_BITS;
 }
