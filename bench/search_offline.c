@@ -1,6 +1,7 @@
 /* search_offline.c - how well memory search finds, and how fast, without a service around it.
  *
- *   search_offline [--wordnet DIR|none] [--set WEIGHT=NUMBER]... [--misses yes] [--copies N] FILE...
+ *   search_offline [--wordnet DIR|none] [--set WEIGHT=NUMBER]... [--misses yes] [--copies N]
+ *                  [--vectors DIMENSIONS] FILE...
  *
  * Each FILE is one namespace, as JSON lines: first its records, then questions with the ids of the records that hold the
  * answer (bench/memory_recall --lines makes such files).
@@ -8,6 +9,7 @@
  *     {"id": "D1:3", "text": "Caroline: I went ...", "time_ms": 1683554160000, "group": "", "sequence": 3}
  *     {"question": "When did Caroline ...", "relevant": ["D1:3"], "category": 2}
  *
+ * --vectors gives records and questions random vectors, which spoils what is found: for timing too.
  * --copies puts every record in N times over, under other ids that count for nothing: for timing. */
 #include "base/clock.h"
 #include "daemon/memory/search/rank.h"
@@ -31,7 +33,8 @@ typedef struct tally {
 static rank_weights weights;
 static wordnet *words;
 static unsigned copies = 1;
-static bool misses; /* show questions whose evidence is not all among the first ten */
+static uint32_t dimensions; /* of random vectors; 0: none */
+static bool misses;         /* show questions whose evidence is not all among the first ten */
 static double times_us[QUESTIONS_MAX];
 static size_t time_count;
 
@@ -66,6 +69,16 @@ static void set_weight(const char *text)
     die(text, NULL);
 }
 
+/* DIMENSIONS numbers, aligned and filled up with zeros. */
+static const float *random_vector(void)
+{
+    static _Alignas(64) float vector[EMBEDDINGS_DIMENSIONS_MAX + 16];
+
+    for (uint32_t i = 0; i < dimensions; i++)
+        vector[i] = ((float)rand() / (float)RAND_MAX - 0.5F) / 16;
+    return dimensions ? vector : NULL;
+}
+
 static void put(search_index *x, text_reader *reader, yyjson_val *line)
 {
     char id[SEARCH_ID_SIZE];
@@ -82,7 +95,7 @@ static void put(search_index *x, text_reader *reader, yyjson_val *line)
             .sequence = ac_json_int(line, "sequence", 0),
         };
         snprintf(id, sizeof id, i ? "%s/%u" : "%s", ac_json_string(line, "id", ""), i);
-        if (index_put(x, reader, &record, "", NULL, &err) != AC_OK)
+        if (index_put(x, reader, &record, "", random_vector(), &err) != AC_OK)
             die("put", &err);
     }
 }
@@ -167,8 +180,10 @@ static void question(search_index *x, text_reader *reader, yyjson_val *line, tal
     size_t count;
     ask *a;
     ac_error err;
-    double begin = thread_us();
+    double begin;
 
+    request.vector = random_vector();
+    begin = thread_us();
     if (ask_read(reader, words, yyjson_get_str(text), yyjson_get_len(text), clock_unix_ms(), &memory, &a, &err) !=
         AC_OK)
         die("ask", &err);
@@ -220,6 +235,8 @@ static void run(const char *path, tally *sum)
 
     if (!file || !x || !reader)
         die(path, NULL);
+    if (dimensions)
+        index_want_vectors(x, dimensions);
     while ((length = getline(&line, &capacity, file)) > 0) {
         yyjson_doc *doc = yyjson_read(line, (size_t)length, 0);
         yyjson_val *root = yyjson_doc_get_root(doc);
@@ -265,6 +282,8 @@ int main(int argc, char **argv)
             set_weight(argv[i + 1]);
         else if (strcmp(argv[i], "--wordnet") == 0)
             directory = argv[i + 1];
+        else if (strcmp(argv[i], "--vectors") == 0)
+            dimensions = MIN((uint32_t)strtoul(argv[i + 1], NULL, 10), (uint32_t)EMBEDDINGS_DIMENSIONS_MAX);
         else if (strcmp(argv[i], "--misses") == 0)
             misses = strcmp(argv[i + 1], "yes") == 0;
         else if (strcmp(argv[i], "--copies") == 0)

@@ -60,6 +60,8 @@ libcurl4-openssl-dev HTTP client
 libsqlite3-dev embedded store of agentcored
 libpq-dev shared store of agentcored
 libllhttp-dev HTTP/1.1 parser
+libstemmer-dev stems of words, for memory (agentcored)
+wordnet-base synonyms, for memory search (agentcored)
 curl sends the first request of make run
 ca-certificates certificates for https
 python3 small scripts of the build and the tests

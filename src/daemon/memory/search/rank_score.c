@@ -18,8 +18,11 @@
 
 /* ---- words ---- */
 
+/* A place is noted when its window stops being zero: an amount of zero must not note it, or it is noted twice. */
 static void reach(rank_part *part, uint32_t place, float amount)
 {
+    if (amount <= 0)
+        return;
     if (part->window[place] == 0)
         part->touched[part->touched_count++] = place;
     part->window[place] += amount;
@@ -31,7 +34,7 @@ static void spread(const ranking *r, rank_part *part, uint32_t place, float said
     const index_place *at = &part->index->places[place];
     float own = said + asked * w->question, back = said + asked * w->question_back;
 
-    reach(part, place, own / part->norms[place] + 1e-9F);
+    reach(part, place, own / part->norms[place]);
     part->own[place] += own;
     for (uint32_t i = 1; i <= at->after; i++)
         reach(part, place + i, (said + asked) * r->next[i] + (i == 1 ? asked * w->answer : 0));
