@@ -53,6 +53,7 @@ libyyjson-dev JSON
 libpcre2-dev patterns of the API table
 libyaml-dev configuration file of agentcored
 libarchive-dev layers of container images (agentcored)
+libstemmer-dev stems of words, for memory (agentcored)
 libseccomp-dev system calls of sandboxes (agentcored)
 bubblewrap builds the sandboxes that agents run in
 slirp4netns the network of sandboxes that may have one

@@ -14,22 +14,70 @@ typedef struct lesson {
     const episode *newest;
     episode likes[LIKES_MAX];
     size_t count, successes;
+    bool outdated; /* one of the likes came later */
 } lesson;
 
-/* Add an episode of before, when it wanted the same and is over. */
-static ac_status consider(lesson *l, const extract_known *k, const char *since, arena *a)
+/* Another episode, of this run or known. */
+typedef struct other {
+    const char *text, *since;
+    int64_t stated_ms;
+} other;
+
+/* Whether it came after the newest: then it has taught, or will teach, what there is to learn from both. */
+static bool is_later(const plan *p, const other *o, const episode *e, int64_t stated_ms)
 {
-    const char *other = known_string(k, EXTRACT_KEY_SINCE);
+    size_t at;
+
+    if (o->stated_ms != stated_ms)
+        return o->stated_ms > stated_ms;
+    at = builtin_find_turn(p, o->since);
+    return at < p->task->turn_count && at > e->first;
+}
+
+/* Add an episode of before, when it wanted the same and is over. */
+static ac_status consider(lesson *l, const plan *p, const other *o, int64_t stated_ms)
+{
     double likeness = 0;
     episode e;
 
-    if (l->count == LIKES_MAX || (other && strcmp(other, since) == 0) || !episode_read(k->text, a, &e) || !e.closed)
+    if (l->count == LIKES_MAX || !episode_read(o->text, p->arena, &e) || !e.closed)
         return AC_OK;
-    AC_TRY(rank_likeness(l->newest->intent, e.intent, a, &likeness));
+    AC_TRY(rank_likeness(l->newest->intent, e.intent, p->arena, &likeness));
     if (likeness < ALIKE)
         return AC_OK;
+    l->outdated = l->outdated || is_later(p, o, l->newest, stated_ms);
     l->successes += e.success;
     l->likes[l->count++] = e;
+    return AC_OK;
+}
+
+static const plan_entry *pending(const plan *p, const char *id)
+{
+    for (size_t i = 0; i < p->count; i++)
+        if (p->entries[i].change.id && strcmp(p->entries[i].change.id, id) == 0)
+            return &p->entries[i];
+    return NULL;
+}
+
+/* The episodes of this run, and the known ones that it does not change. */
+static ac_status gather_likes(lesson *l, const plan *p, const char *since, int64_t stated_ms,
+                              const extract_known *known, size_t count)
+{
+    for (size_t i = 0; i < p->count; i++) {
+        const plan_entry *e = &p->entries[i];
+        other o = {e->change.text, e->since, e->change.stated_ms};
+
+        if (!e->change.reflection && e->since && strcmp(e->since, since) != 0)
+            AC_TRY(consider(l, p, &o, stated_ms));
+    }
+    for (size_t i = 0; i < count; i++) {
+        const char *begins = known_string(&known[i], EXTRACT_KEY_SINCE);
+        other o = {known[i].text, begins, known_stated_ms(&known[i])};
+
+        if ((begins && strcmp(begins, since) == 0) || pending(p, known[i].id))
+            continue;
+        AC_TRY(consider(l, p, &o, stated_ms));
+    }
     return AC_OK;
 }
 
@@ -137,10 +185,9 @@ ac_status episode_reflect(plan *p, const episode *e, const char *since, int64_t 
     size_t count = 0;
 
     AC_TRY(p->task->nearest(p->task->user, &query, p->arena, &known, &count, err));
-    for (size_t i = 0; i < count; i++)
-        if (consider(&l, &known[i], since, p->arena) != AC_OK)
-            return extract_nomem(err);
-    if (l.count == 0)
+    if (gather_likes(&l, p, since, stated_ms, known, count) != AC_OK)
+        return extract_nomem(err);
+    if (l.count == 0 || l.outdated)
         return AC_OK; /* once is no lesson */
     if (make_title(&l, p->arena, &title) != AC_OK)
         return extract_nomem(err);
