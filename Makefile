@@ -7,7 +7,7 @@ PORT ?= 8484
 FUZZ_SECONDS ?= 60
 SAN ?= plain
 
-.PHONY: build run test conformance bench bench-service fuzz lint install clean help
+.PHONY: build run test conformance bench bench-memory bench-service fuzz lint install clean help
 
 build:
 	@scripts/setup.sh build
@@ -30,6 +30,11 @@ bench:
 	@scripts/setup.sh build bench
 	@scripts/build.sh
 	@bench/run.py $(BENCH_ARGS)
+
+bench-memory:
+	@scripts/setup.sh build
+	@scripts/build.sh
+	@bench/memory.py $(BENCH_ARGS)
 
 bench-service:
 	@scripts/setup.sh build bench
@@ -58,6 +63,7 @@ help:
 	@echo 'make lint                   warnings, clang-tidy, formatting, include arrows'
 	@echo 'make fuzz [FUZZ_SECONDS=60] [FUZZ=fuzz_json]   each fuzzer for so long'
 	@echo 'make bench                  measure against the reference programs'
+	@echo 'make bench-memory           measure the memory service'
 	@echo 'make bench-service          measure agentcored beside the server of moto (from PyPI)'
 	@echo 'make install [PREFIX=/usr/local] [DESTDIR=]    library, headers, pkg-config file, manual pages'
 	@echo 'make clean                  remove everything that was built'

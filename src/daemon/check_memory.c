@@ -5,6 +5,5 @@
 
 check_state check_wordnet(const config *c, char detail[CHECK_DETAIL_SIZE])
 {
-    (void)c;
-    return memory_search_wordnet_check(NULL, detail, CHECK_DETAIL_SIZE) ? CHECK_OK : CHECK_MISSING;
+    return memory_search_wordnet_check(c->wordnet_dir, detail, CHECK_DETAIL_SIZE) ? CHECK_OK : CHECK_MISSING;
 }

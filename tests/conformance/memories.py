@@ -1,4 +1,4 @@
-"""memories.py - what the tests of the memory service share: memories that are ready, events, and waiting for records."""
+"""memories.py - what the tests of the memory service share: memories that are ready, events, waiting for records."""
 
 import datetime
 import itertools

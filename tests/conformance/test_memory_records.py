@@ -394,7 +394,8 @@ class Refused(MemoryTest):
             self.assertFails("ValidationException", 400, self.unchecked_data.retrieve_memory_records, **call)
 
     def test_page_tokens(self):
-        self.assertFails("ValidationException", 400, self.records, self.memory_id, PaginationConfig={"StartingToken": "x"})
+        call = {"memoryId": self.memory_id, "namespace": "/", "nextToken": "x"}
+        self.assertFails("ValidationException", 400, self.data.list_memory_records, **call)
 
 
 class Waiting(MemoryTest):

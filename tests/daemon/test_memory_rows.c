@@ -44,7 +44,8 @@ static void templates(void **state)
     ac_error err;
 
     (void)state;
-    assert_ok(namespace_fill("/a/{memoryStrategyId}/{actorId}{sessionId}/", "st", "ac/tor", "se", &memory, &name, &err));
+    assert_ok(
+        namespace_fill("/a/{memoryStrategyId}/{actorId}{sessionId}/", "st", "ac/tor", "se", &memory, &name, &err));
     assert_string_equal(name, "/a/st/ac/torse/");
     assert_ok(namespace_fill("plain", "st", "a", "s", &memory, &name, &err));
     assert_string_equal(name, "plain");
@@ -62,8 +63,8 @@ static void sweep(store *s)
 
     fixture_sql(s, "INSERT INTO jobs (kind, key, payload, state, due_ms, period_ms, attempts, attempts_max, created_ms)"
                    " VALUES ('" MEMORY_JOB_SWEEP "', 'now', '', 'ready', 0, 0, 0, 3, 0)");
-    assert_ok(job_runner_start(s, &(job_runner_options){.handlers = &handler, .handler_count = 1, .poll_ms = 10}, &r,
-                               &err));
+    assert_ok(
+        job_runner_start(s, &(job_runner_options){.handlers = &handler, .handler_count = 1, .poll_ms = 10}, &r, &err));
     while (fixture_number(s, "SELECT COUNT(*) FROM jobs") > 0)
         sched_yield();
     assert_true(job_runner_stop(r, 5000));
@@ -147,8 +148,8 @@ static void put(store *s, const char *record, const char *text)
 static double score_of(memory_search *search, store *s, const char *query, const char *record)
 {
     _cleanup_(arena_done) arena memory = ARENA_INIT;
-    search_namespace place = {
-        .name = PLACE, .version = fixture_number(s, "SELECT COALESCE(MAX(version), 0) FROM memory_namespaces")};
+    search_namespace place = {.name = PLACE,
+                              .version = fixture_number(s, "SELECT COALESCE(MAX(version), 0) FROM memory_namespaces")};
     search_query q = {.memory = MEMORY,
                       .namespaces = &place,
                       .namespace_count = 1,
@@ -171,8 +172,8 @@ static void the_index_follows(void **state)
     ac_error err;
     char id[RECORD_ID_SIZE], text[64];
 
-    assert_ok(memory_search_open(&(search_options){.source = {.load = record_index_load, .user = &room}}, &search,
-                                 &err));
+    assert_ok(
+        memory_search_open(&(search_options){.source = {.load = record_index_load, .user = &room}}, &search, &err));
     put(f->s, "mem-violin", "a violin in the attic");
     assert_true(score_of(search, f->s, "violin", "mem-violin") > 0.3);
     put(f->s, "mem-violin", "a trumpet in the attic");
@@ -203,8 +204,8 @@ static void removals_are_forgotten(void **state)
     memory_search *search;
     ac_error err;
 
-    assert_ok(memory_search_open(&(search_options){.source = {.load = record_index_load, .user = &room}}, &search,
-                                 &err));
+    assert_ok(
+        memory_search_open(&(search_options){.source = {.load = record_index_load, .user = &room}}, &search, &err));
     put(f->s, "mem-kayak", "a kayak in the shed");
     put(f->s, "mem-tent", "a tent in the shed");
     assert_true(score_of(search, f->s, "kayak", "mem-kayak") > 0.3);

@@ -167,8 +167,8 @@ static ac_status read_members(const batch *b, entry *e, ac_error *err)
     }
     if (!metadata)
         return AC_OK;
-    return memory_json_text(metadata, RECORD_METADATA_BYTES_MAX, b->call->memory, &row->metadata,
-                            &row->metadata_length, err);
+    return memory_json_text(metadata, RECORD_METADATA_BYTES_MAX, b->call->memory, &row->metadata, &row->metadata_length,
+                            err);
 }
 
 /* ---- answers ---- */

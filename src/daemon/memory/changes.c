@@ -124,8 +124,7 @@ static ac_status take_metadata(const writing *w, const extract_change *change, r
     row->metadata = NULL;
     if (yyjson_mut_obj_size(metadata) == 0)
         return AC_OK;
-    return memory_json_text(metadata, RECORD_METADATA_BYTES_MAX, w->memory, &row->metadata, &row->metadata_length,
-                            err);
+    return memory_json_text(metadata, RECORD_METADATA_BYTES_MAX, w->memory, &row->metadata, &row->metadata_length, err);
 }
 
 /* ---- rows ---- */
@@ -200,8 +199,7 @@ static ac_status mark(const writing *w, record_row *row, ac_error *err)
     value = ac_json_pack(doc, "{s:s}", "stringValue", row->superseded);
     AC_TRY(added(metadata && value && yyjson_mut_obj_put(metadata, yyjson_mut_str(doc, EXTRACT_KEY_SUPERSEDED), value),
                  err));
-    return memory_json_text(metadata, RECORD_METADATA_BYTES_MAX, w->memory, &row->metadata, &row->metadata_length,
-                            err);
+    return memory_json_text(metadata, RECORD_METADATA_BYTES_MAX, w->memory, &row->metadata, &row->metadata_length, err);
 }
 
 static ac_status supersede(writing *w, size_t index, ac_error *err)

@@ -1,8 +1,8 @@
 /* event_create.c - CreateEvent: durable before the answer, and one statement when nothing is unusual.
  *
  * That statement adds the event only if the session is known, the memory is still the one we know, and the clientToken
- * is new.  When it adds nothing, the reasons are looked for one after the other, in the same transaction.  The jobs that
- * draw knowledge from the event are queued in that transaction too, so an event that is acknowledged is never forgotten
+ * is new.  When it adds nothing, the reasons are looked for one after the other, in the same transaction.  The jobs
+ * that draw knowledge from the event are queued in that transaction too, so an event that is acknowledged is never forgotten
  * by them either.
  *
  * On PostgreSQL, transactions that write extractable events of one session take turns: ids are drawn and committed in
@@ -29,7 +29,7 @@ typedef struct creation {
     bool session_given;
     event_row row; /* to be added; or that which the token had added before */
     int64_t session;
-    bool said;    /* something in it may be extracted */
+    bool said; /* something in it may be extracted */
     bool replay;
     buf payload;
     unsigned char token[TOKEN_BYTES];
@@ -53,8 +53,8 @@ static ac_status append_item(creation *c, yyjson_mut_val *item, ac_error *err)
         status = buf_append(&c->payload, ",", 1);
     if (status == AC_OK)
         status = json_write(&c->payload, item, JSON_COMPACT, NULL);
-    if (status == AC_ERR_TOO_LARGE || (status == AC_OK && yyjson_mut_obj_get(item, "blob") &&
-                                       c->payload.length - before > EVENT_BLOB_BYTES_MAX))
+    if (status == AC_ERR_TOO_LARGE ||
+        (status == AC_OK && yyjson_mut_obj_get(item, "blob") && c->payload.length - before > EVENT_BLOB_BYTES_MAX))
         return ac_error_set(err, AC_ERR_INVALID, "A payload is too large: a blob may have %zu bytes, all together %zu",
                             EVENT_BLOB_BYTES_MAX, EVENT_PAYLOAD_BYTES_MAX);
     if (yyjson_mut_obj_get(item, "conversational"))
@@ -289,8 +289,8 @@ static ac_status look_for_token(store_tx *tx, creation *c, ac_error *err)
 static ac_status renew_definition(store_tx *tx, creation *c, ac_error *err)
 {
     memory_definition_unref(TAKE_PTR(c->definition));
-    AC_TRY(memory_definition_get(tx, c->room->definitions, c->call->caller.account, c->names.memory, &c->definition,
-                                 err));
+    AC_TRY(
+        memory_definition_get(tx, c->room->definitions, c->call->caller.account, c->names.memory, &c->definition, err));
     return memory_definition_check_ready(c->definition, err);
 }
 

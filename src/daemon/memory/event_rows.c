@@ -73,17 +73,15 @@ ac_status event_read(const sql_rows *rows, bool payload, arena *memory, event_ro
 ac_status event_get(store_tx *tx, int64_t session, const char *event_id, arena *memory, event_row *ret_row,
                     ac_error *err)
 {
-    static const char text[] =
-        "SELECT " EVENT_COLUMNS EVENT_PAYLOAD " FROM memory_events"
-        " WHERE session = $1 AND at_ms = $2 AND (id & " LOW ") = $3 AND expires_ms > $4";
+    static const char text[] = "SELECT " EVENT_COLUMNS EVENT_PAYLOAD " FROM memory_events"
+                               " WHERE session = $1 AND at_ms = $2 AND (id & " LOW ") = $3 AND expires_ms > $4";
     _cleanup_(sql_done) sql_rows rows = {0};
     int64_t at_ms, low;
     bool found = false;
 
     if (session && event_id_read(event_id, &at_ms, &low)) {
-        AC_TRY(sql_query(tx, text,
-                         SQL_VALUES(sql_int(session), sql_int(at_ms), sql_int(low), sql_int(clock_unix_ms())), &rows,
-                         err));
+        AC_TRY(sql_query(tx, text, SQL_VALUES(sql_int(session), sql_int(at_ms), sql_int(low), sql_int(clock_unix_ms())),
+                         &rows, err));
         AC_TRY(sql_next(&rows, &found, err));
     }
     if (!found)
@@ -152,8 +150,7 @@ static bool wanted(const event_scan *scan, const sql_rows *rows)
         const char *branch = sql_get_blob(rows, 3, &branch_length);
 
         for (size_t i = 0; i < scan->segment_count && !in_line; i++)
-            in_line = in_segment(&scan->segments[i], sql_get_int(rows, 1), sql_get_int(rows, 0), branch,
-                                 branch_length);
+            in_line = in_segment(&scan->segments[i], sql_get_int(rows, 1), sql_get_int(rows, 0), branch, branch_length);
     }
     if (!in_line || !scan->filters)
         return in_line;

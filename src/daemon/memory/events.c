@@ -33,9 +33,8 @@ ac_status event_show(yyjson_mut_doc *doc, const event_names *names, const event_
     char id[EVENT_ID_SIZE];
 
     event_id_write(row->at_ms, row->id, id);
-    *ret_object =
-        ac_json_pack(doc, "{s:s, s:s, s:s, s:s, s:I}", "memoryId", names->memory, "actorId", names->actor, "sessionId",
-                     names->session, "eventId", id, "eventTimestamp", row->at_ms);
+    *ret_object = ac_json_pack(doc, "{s:s, s:s, s:s, s:s, s:I}", "memoryId", names->memory, "actorId", names->actor,
+                               "sessionId", names->session, "eventId", id, "eventTimestamp", row->at_ms);
     AC_TRY(added(*ret_object != NULL, err));
     if (!payload && row->payload)
         AC_TRY(memory_json_value(doc, row->payload, row->payload_length, &payload, err));
@@ -214,9 +213,9 @@ static ac_status list_actors_in(store_tx *tx, front_call *call, void *arg, ac_er
     AC_TRY(open_request(tx, call, &r, err));
     AC_TRY(memory_page_name(call, r.names.memory, NULL, 0, &name, err));
     AC_TRY(memory_page_open(call, name, &position, &given, err));
-    AC_TRY(sql_query(
-        tx, actors_text,
-        SQL_VALUES(sql_text(r.names.memory), sql_text(given ? position.text : ""), sql_int(limit + 1)), &rows, err));
+    AC_TRY(sql_query(tx, actors_text,
+                     SQL_VALUES(sql_text(r.names.memory), sql_text(given ? position.text : ""), sql_int(limit + 1)),
+                     &rows, err));
     for (int64_t i = 0; i <= limit; i++) {
         AC_TRY(sql_next(&rows, &found, err));
         if (!found || i == limit)

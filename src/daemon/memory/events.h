@@ -62,7 +62,7 @@ typedef struct event_scan {
     int64_t session;
     const event_segment *segments; /* NULL: all branches */
     size_t segment_count;
-    yyjson_mut_val *filters;    /* eventMetadata of a filter; NULL: none */
+    yyjson_mut_val *filters;      /* eventMetadata of a filter; NULL: none */
     int64_t before_ms, before_id; /* INT64_MAX: from the newest */
     size_t limit;
     bool payloads;

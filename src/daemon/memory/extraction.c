@@ -129,8 +129,8 @@ static ac_status ask_search(asking *a, ac_error *err)
 
 static ac_status tell(const record_row *row, double score, arena *memory, extract_known *ret_known, ac_error *err)
 {
-    *ret_known = (extract_known){
-        .id = row->record, .text = row->content, .created_ms = row->created_ms, .score = score};
+    *ret_known =
+        (extract_known){.id = row->record, .text = row->content, .created_ms = row->created_ms, .score = score};
     return extraction_metadata_told(row, memory, &ret_known->metadata, err);
 }
 

@@ -29,18 +29,18 @@ typedef struct extraction_window {
     const memory_definition *definition;
     const memory_strategy *strategy; /* NULL: it is gone, and there is nothing to do */
     const char *actor, *session;
-    int64_t cursor;     /* before */
-    int64_t next;       /* cursor once these are taken in */
-    bool more;          /* there are others behind */
+    int64_t cursor; /* before */
+    int64_t next;   /* cursor once these are taken in */
+    bool more;      /* there are others behind */
     extract_turn *turns;
     size_t turn_count, first_new;
-    int64_t *arrived_ms;  /* of each turn */
+    int64_t *arrived_ms;   /* of each turn */
     const event_row *last; /* the last new event, for its metadata; NULL: there is none */
 } extraction_window;
 
 typedef struct extraction_limits {
-    size_t events;  /* new ones at a time */
-    size_t history; /* turns before the first new one */
+    size_t events;     /* new ones at a time */
+    size_t history;    /* turns before the first new one */
     bool all_branches; /* else only those of the first new one's branch */
 } extraction_limits;
 

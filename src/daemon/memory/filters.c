@@ -113,9 +113,8 @@ static bool is_indexed(const memory_definition *d, const char *key)
 
     if (strncmp(key, MEMORY_OWN_KEYS, strlen(MEMORY_OWN_KEYS)) == 0)
         return true;
-    yyjson_arr_foreach(d->indexed_keys, index, count, each)
-        if (strcmp(ac_json_string(each, "key", ""), key) == 0)
-            return true;
+    yyjson_arr_foreach(d->indexed_keys, index, count,
+                       each) if (strcmp(ac_json_string(each, "key", ""), key) == 0) return true;
     return false;
 }
 
@@ -129,7 +128,8 @@ static ac_status read_filter(const memory_definition *d, yyjson_mut_val *input, 
         if (strcmp(operators[i].name, name) == 0)
             f->operator_id = (operator_id)i;
     if (!is_indexed(d, f->key))
-        return ac_error_set(err, AC_ERR_INVALID, "The metadata key '%s' is not one of the memory's indexedKeys", f->key);
+        return ac_error_set(err, AC_ERR_INVALID, "The metadata key '%s' is not one of the memory's indexedKeys",
+                            f->key);
     right = operators[f->operator_id].right;
     AC_TRY(check_right(name, !right, yyjson_mut_obj_get(input, "right") != NULL, err));
     if (right && *right && !yyjson_mut_obj_get(f->right, right))
@@ -187,9 +187,7 @@ static bool list_contains(yyjson_val *list, const char *text)
     size_t index, count;
     yyjson_val *each;
 
-    yyjson_arr_foreach(list, index, count, each)
-        if (yyjson_equals_str(each, text))
-            return true;
+    yyjson_arr_foreach(list, index, count, each) if (yyjson_equals_str(each, text)) return true;
     return false;
 }
 
@@ -202,9 +200,9 @@ static bool same_list(yyjson_val *list, yyjson_mut_val *other)
     if (!other || yyjson_arr_size(list) != yyjson_mut_arr_size(other))
         return false;
     yyjson_mut_arr_iter_init(other, &walk);
-    yyjson_arr_foreach(list, index, count, each)
-        if (!yyjson_equals_str(each, yyjson_mut_get_str(yyjson_mut_arr_iter_next(&walk))))
-            return false;
+    yyjson_arr_foreach(
+        list, index, count,
+        each) if (!yyjson_equals_str(each, yyjson_mut_get_str(yyjson_mut_arr_iter_next(&walk)))) return false;
     return true;
 }
 

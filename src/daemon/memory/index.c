@@ -49,9 +49,8 @@ static ac_status version_in(store_tx *tx, void *arg, ac_error *err)
 
 static ac_status removals_in(store_tx *tx, void *arg, ac_error *err)
 {
-    static const char text[] =
-        "SELECT record, version FROM memory_removals WHERE memory = $1 AND namespace = $2"
-        " AND (version, record) > ($3, $4) AND version <= $5 ORDER BY version, record LIMIT $6";
+    static const char text[] = "SELECT record, version FROM memory_removals WHERE memory = $1 AND namespace = $2"
+                               " AND (version, record) > ($3, $4) AND version <= $5 ORDER BY version, record LIMIT $6";
     _cleanup_(sql_done) sql_rows rows = {0};
     load *l = arg;
 

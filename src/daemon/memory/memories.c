@@ -35,8 +35,9 @@ static const document_member shown_members[] = {
 static const document_form shown = DOCUMENT_FORM(shown_members);
 
 static const document_member listed_members[] = {
-    {"arn", DOCUMENT_ARN, NULL},           {"id", DOCUMENT_ID, NULL},           {"status", DOCUMENT_STATUS, NULL},
-    {"createdAt", DOCUMENT_CREATED, NULL}, {"updatedAt", DOCUMENT_UPDATED, NULL},
+    {"arn", DOCUMENT_ARN, NULL},           {"id", DOCUMENT_ID, NULL},
+    {"status", DOCUMENT_STATUS, NULL},     {"createdAt", DOCUMENT_CREATED, NULL},
+    {"updatedAt", DOCUMENT_UPDATED, NULL},
 };
 
 /* Members of inputs that are stored as they are. */

@@ -85,8 +85,7 @@ ac_status namespace_range_of(front_call *call, namespace_range *ret_range, ac_er
         return ac_error_set(err, AC_ERR_INVALID, "namespace and namespacePath are mutually exclusive");
     if (!prefix && !path)
         return ac_error_set(err, AC_ERR_INVALID, "One of namespace and namespacePath must be given");
-    return prefix ? prefix_range(prefix, call->memory, ret_range, err)
-                  : path_range(path, call->memory, ret_range, err);
+    return prefix ? prefix_range(prefix, call->memory, ret_range, err) : path_range(path, call->memory, ret_range, err);
 }
 
 /* ---- versions ---- */
@@ -102,8 +101,8 @@ ac_status namespace_list(store_tx *tx, const char *memory_id, const namespace_ra
     search_namespace *list = NULL;
 
     AC_TRY(sql_query(tx, text,
-                     SQL_VALUES(sql_text(memory_id), sql_text(range->from), sql_text(range->to),
-                                sql_text(range->exact), sql_text(range->after), sql_int(SEARCH_NAMESPACES_MAX)),
+                     SQL_VALUES(sql_text(memory_id), sql_text(range->from), sql_text(range->to), sql_text(range->exact),
+                                sql_text(range->after), sql_int(SEARCH_NAMESPACES_MAX)),
                      &rows, err));
     for (;;) {
         bool found;

@@ -36,14 +36,13 @@ ac_status record_insert(store_tx *tx, const char *memory_id, const record_row *r
         "INSERT INTO memory_records (memory, record, namespace, strategy, session, content, metadata, at_ms,"
         " created_ms, updated_ms, version, superseded) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)";
 
-    return sql_run(tx, text,
-                   SQL_VALUES(sql_text(memory_id), sql_text(row->record), sql_text(row->namespace_name),
-                              sql_text(row->strategy), session_value(row),
-                              sql_text_n(row->content, row->content_length),
-                              sql_text_n(row->metadata, row->metadata_length), sql_int(row->at_ms),
-                              sql_int(row->created_ms), sql_int(row->updated_ms), sql_int(row->version),
-                              sql_text(row->superseded)),
-                   NULL, err);
+    return sql_run(
+        tx, text,
+        SQL_VALUES(sql_text(memory_id), sql_text(row->record), sql_text(row->namespace_name), sql_text(row->strategy),
+                   session_value(row), sql_text_n(row->content, row->content_length),
+                   sql_text_n(row->metadata, row->metadata_length), sql_int(row->at_ms), sql_int(row->created_ms),
+                   sql_int(row->updated_ms), sql_int(row->version), sql_text(row->superseded)),
+        NULL, err);
 }
 
 ac_status record_update(store_tx *tx, const record_row *row, ac_error *err)
@@ -169,10 +168,9 @@ ac_status record_of_session(store_tx *tx, int64_t session, const char *strategy,
                                " ORDER BY id LIMIT $4";
     _cleanup_(sql_done) sql_rows rows = {0};
 
-    AC_TRY(sql_query(tx, text,
-                     SQL_VALUES(sql_int(session), sql_text(strategy), sql_text(namespace_name),
-                                sql_int((int64_t)limit)),
-                     &rows, err));
+    AC_TRY(sql_query(
+        tx, text, SQL_VALUES(sql_int(session), sql_text(strategy), sql_text(namespace_name), sql_int((int64_t)limit)),
+        &rows, err));
     return read_rows(&rows, limit, memory, ret_rows, ret_count, err);
 }
 

@@ -181,20 +181,19 @@ static yyjson_mut_val *payload_of(const delivery *d, yyjson_mut_doc *doc)
 
     if (!current || !historical || count == 0)
         return NULL;
-    return ac_json_pack(doc, "{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:f, s:f, s:o, s:o}", "jobId", d->name, "requestId",
-                        d->name, "accountId", d->task.account, "memoryId", d->task.memory_id, "strategyId",
-                        d->task.strategy_id, "actorId", w->actor, "sessionId", w->session, "startingTimestamp",
-                        (double)news[0].timestamp_ms / 1000, "endingTimestamp",
-                        (double)news[count - 1].timestamp_ms / 1000, "currentContext", current, "historicalContext",
-                        historical);
+    return ac_json_pack(
+        doc, "{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:f, s:f, s:o, s:o}", "jobId", d->name, "requestId", d->name,
+        "accountId", d->task.account, "memoryId", d->task.memory_id, "strategyId", d->task.strategy_id, "actorId",
+        w->actor, "sessionId", w->session, "startingTimestamp", (double)news[0].timestamp_ms / 1000, "endingTimestamp",
+        (double)news[count - 1].timestamp_ms / 1000, "currentContext", current, "historicalContext", historical);
 }
 
 static ac_status write_json(yyjson_mut_val *value, buf *out, ac_error *err)
 {
     ac_status status = value ? json_write(out, value, JSON_COMPACT, NULL) : AC_ERR_NOMEM;
 
-    return status == AC_OK ? AC_OK : ac_error_set(err, status, "a delivery cannot be written: %s",
-                                                  ac_status_text(status));
+    return status == AC_OK ? AC_OK
+                           : ac_error_set(err, status, "a delivery cannot be written: %s", ac_status_text(status));
 }
 
 static ac_status write_payload(delivery *d, ac_error *err)

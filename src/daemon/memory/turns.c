@@ -77,10 +77,9 @@ ac_status extraction_cursor_move(store_tx *tx, const extraction_task *task, cons
 
     if (w->next == w->cursor)
         return AC_OK;
-    AC_TRY(sql_run(tx, text,
-                   SQL_VALUES(sql_int(task->session), sql_text(task->strategy_id), sql_int(w->next),
-                              sql_int(w->cursor)),
-                   &changed, err));
+    AC_TRY(sql_run(
+        tx, text, SQL_VALUES(sql_int(task->session), sql_text(task->strategy_id), sql_int(w->next), sql_int(w->cursor)),
+        &changed, err));
     return changed ? AC_OK : ac_error_set(err, AC_ERR_CONFLICT, "somebody else has taken in these events");
 }
 
@@ -284,7 +283,8 @@ static ac_status read_names(store_tx *tx, const extraction_task *task, arena *me
 static ac_status read_strategy(store_tx *tx, memory_room *room, const extraction_task *task, extraction_window *w,
                                ac_error *err)
 {
-    ac_status status = memory_definition_get(tx, room->definitions, task->account, task->memory_id, &w->definition, err);
+    ac_status status =
+        memory_definition_get(tx, room->definitions, task->account, task->memory_id, &w->definition, err);
 
     if (status != AC_OK)
         return status == AC_ERR_NOT_FOUND ? AC_OK : status;

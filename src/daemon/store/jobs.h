@@ -90,11 +90,11 @@ typedef struct job_count {
 ac_status jobs_count(store_tx *tx, arena *memory, job_count **ret_counts, size_t *ret_count, ac_error *err) AC_MUST_USE;
 
 typedef struct job_filter {
-    const char *kind;  /* NULL: any */
-    const char *state; /* NULL: any */
+    const char *kind;       /* NULL: any */
+    const char *state;      /* NULL: any */
     const char *key_prefix; /* NULL: any; needs a kind */
-    int64_t after_id;  /* of the last job on the page before */
-    size_t limit;      /* 1 to JOB_PAGE_MAX */
+    int64_t after_id;       /* of the last job on the page before */
+    size_t limit;           /* 1 to JOB_PAGE_MAX */
 } job_filter;
 
 /* A page of the queue, oldest first. */

@@ -32,7 +32,7 @@ typedef struct request {
     void *arg;
     ac_error *err;
     ac_status status;
-    bool wakes; /* it queued jobs */
+    bool wakes;        /* it queued jobs */
     atomic_uint state; /* request_state; changed under the lock but for the last time */
     struct request *next;
 } request;
@@ -237,8 +237,8 @@ static bool sleep_until_changed(request *r, const struct timespec *deadline)
 
         if (state == REQUEST_CALLED || state == REQUEST_DONE)
             return true;
-        long rc = syscall(SYS_futex, &r->state, FUTEX_WAIT_BITSET_PRIVATE, state, deadline, NULL,
-                          FUTEX_BITSET_MATCH_ANY);
+        long rc =
+            syscall(SYS_futex, &r->state, FUTEX_WAIT_BITSET_PRIVATE, state, deadline, NULL, FUTEX_BITSET_MATCH_ANY);
         if (rc != 0 && errno == ETIMEDOUT)
             return false;
     }
