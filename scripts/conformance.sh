@@ -1,20 +1,24 @@
 #!/bin/bash
-# conformance.sh [ARGUMENT of tests/conformance/run.py ...] - drive build/agentcored with real AWS clients: boto3 and
-# the AWS SDK for JavaScript.  The last line is "N passed, N failed", counting tests.
+# conformance.sh [ARGUMENT of tests/conformance/run.py ...] - drive build/agentcored with real AWS clients: boto3, the
+# Python package bedrock-agentcore, and the AWS SDK for JavaScript.  The last line is "N passed, N failed", counting
+# tests.
 #
 # The clients are installed into build/conformance-venv (PyPI) and build/conformance-node (npm), in the versions that
-# tests/conformance names, and installed again when these change.  Where PostgreSQL is installed, the tests run on it
-# as well, beside a server of their own.
+# tests/conformance names, and installed again when these change.  The same Python packages go into
+# build/conformance-vendored, which agents that are deployed bring with them.  Where PostgreSQL is installed, the tests
+# run on it as well, beside a server of their own.
 #
 # Exit code: 0 all well; 1 something failed; 3 nothing failed, but clients could not be installed, so that not
 # everything was tested (what was not is said).
-# AGENTCORED in the environment: the program to test, instead of a built one.
+# AGENTCORED in the environment: the program to test, instead of a built one; CONFORMANCE_EXAMPLES: where the programs
+# of examples/ are, if not in the examples/ beside it.
 set -euo pipefail
 . "$(dirname "$0")/common.sh"
 
 NODE_MAJOR_MIN=20
 venv=build/conformance-venv
 node=build/conformance-node
+vendored=build/conformance-vendored
 sources=tests/conformance
 
 # same STAMP FILE: whether what is installed was made from this file.
@@ -35,6 +39,20 @@ install_python() {
         return 1
     fi
     cp "$sources/requirements.txt" "$venv/.made-from"
+}
+
+# install_vendored: what an agent imports, as `pip install --target` puts it into a directory to be zipped.
+install_vendored() {
+    same "$vendored/.made-from" "$sources/requirements.txt" && return
+    say "conformance: installing the packages of Python agents into $vendored"
+    rm -rf "$vendored" "$vendored.zip"
+    if ! "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --timeout 20 --retries 1 \
+        --target "$vendored" -r "$sources/requirements.txt"; then
+        rm -rf "$vendored"
+        say 'conformance: NOT RUN: the packages of Python agents cannot be installed'
+        return 1
+    fi
+    cp "$sources/requirements.txt" "$vendored/.made-from"
 }
 
 node_major() { node --version 2>/dev/null | sed 's/^v\([0-9]*\).*/\1/'; }
@@ -63,9 +81,16 @@ install_node() {
     cp "$sources/js/package.json" "$node/.made-from"
 }
 
+# Programs of examples/ that are deployed, or that call what is.
+programs=(async_tasks_agent context_agent minimal_agent streaming_agent sync_agent websocket_agent
+    invoke_agent invoke_streaming oauth_websocket presigned_url websocket_client)
+
 if [ -z "${AGENTCORED:-}" ]; then
     configure_plain
-    build build agentcored
+    if grep -q '^build examples/cpp_agent:' build/build.ninja; then
+        programs+=(cpp_agent)
+    fi
+    build build agentcored guest/agentcore-init "${programs[@]/#/examples/}"
     AGENTCORED=$ROOT/build/agentcored
 fi
 export AGENTCORED
@@ -74,6 +99,11 @@ export AGENTCORED
 mkdir -p build
 install_python || exit 3
 all=yes
+if install_vendored; then
+    export CONFORMANCE_VENDORED=$ROOT/$vendored
+else
+    all=no
+fi
 if install_node; then
     set -- --node "$node" "$@"
 else

@@ -23,7 +23,7 @@ part() {
     say "   ($((SECONDS - begin)) s)"
 }
 
-c_files() { find src include tests examples fuzz bench -name '*.[ch]' -o -name '*.cpp' | sort; }
+c_files() { find src guest include tests examples fuzz bench -name '*.[ch]' -o -name '*.cpp' | sort; }
 
 compile() {
     WERROR=true

@@ -1,15 +1,14 @@
 #!/bin/bash
 # run.sh [PORT] - start agentcored, deploy a sample agent on it, and send that a first request; Ctrl-C ends it.
 #
-# The state is kept in build/state (root: /var/lib/agentcore-run), so a second run finds the agent of the first.  Takes the next free port when PORT
-# (8484) is in use.
+# The state is kept in build/state or where RUN_STATE says, so a second run finds the agent of the first.  Takes the next
+# free port when PORT (8484) is in use.  Where no network can be made for sandboxes (a container without /dev/net/tun),
+# agents get none, which the sample does not need.
 set -euo pipefail
 . "$(dirname "$0")/common.sh"
 
 DAEMON=build/agentcored
-STATE=build/state
-# Root's sandboxes run under users of their own, who cannot look into a checkout below /root.
-[ "$(id -u)" != 0 ] || STATE=/var/lib/agentcore-run
+STATE=${RUN_STATE:-build/state}
 AGENT=minimal_agent
 NAME=sample_agent
 PORT_FIRST=${1:-8484}
@@ -55,11 +54,19 @@ trap stop INT TERM HUP
 port=$(free_port)
 [ "$port" = "$PORT_FIRST" ] || say "Port $PORT_FIRST is in use; taking $port."
 
+network=()
+if "$DAEMON" check --data-dir "$STATE" | grep -E '^missing +(slirp4netns|tun-device) '; then
+    network=(--session-network off)
+    say 'So agents get no network here: they reach agentcored and nothing else (--session-network off).'
+    say ''
+fi
+
+(umask 077 && mkdir -p "$STATE") # agentcored takes no directory that is open to others
 scripts/make-image "build/examples/$AGENT" "$STATE/images/$NAME" >/dev/null
 
 # In a process group of its own: a Ctrl-C must reach the daemon once, from here, and not twice.
 set -m
-"$DAEMON" --data-dir "$STATE" --listen "127.0.0.1:$port" --log-level warning </dev/null >/dev/null &
+"$DAEMON" --data-dir "$STATE" --listen "127.0.0.1:$port" --log-level warning "${network[@]}" </dev/null >/dev/null &
 child=$!
 set +m
 

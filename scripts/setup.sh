@@ -1,7 +1,7 @@
 #!/bin/sh
 # setup.sh [SET...] - install the Debian packages that are missing, and only those.
 #
-# Sets: build (the default), test, lint, fuzz, bench; or all.  Made for Debian 12 and 13 and for derivatives that have
+# Sets: build (the default), test, code (what the code interpreter can offer), lint, fuzz, bench; or all.  Made for Debian 12 and 13 and for derivatives that have
 # the packages.  Elsewhere it names what is needed and goes on when pkg-config finds the libraries.
 #
 # Debian 12 lacks two libraries.  There, and only there, the suite of Debian 13 (trixie) is added with a pin that lets
@@ -78,6 +78,16 @@ skopeo copies container images, to unpack what others made
 umoci makes container images, to unpack what others made
 EOF
         ;;
+    code)
+        cat <<'EOF'
+esbuild strips TypeScript of its types, in the code interpreter
+nodejs runs JavaScript, in the code interpreter
+python3-matplotlib figures, in the code interpreter
+python3-numpy arrays, in the code interpreter
+python3-pandas tables, in the code interpreter
+python3-pip installs packages, in sessions with a network
+EOF
+        ;;
     lint)
         cat <<EOF
 clang-format$clang_suffix formatting
@@ -95,12 +105,12 @@ EOF
         printf '%s\n' 'python3-venv for the Python programs measured against'
         ;;
     all)
-        for set in build test lint fuzz bench; do
+        for set in build test code lint fuzz bench; do
             packages_of "$set"
         done
         ;;
     *)
-        die "no such set: $1 (build, test, lint, fuzz, bench, all)"
+        die "no such set: $1 (build, test, code, lint, fuzz, bench, all)"
         ;;
     esac
 }

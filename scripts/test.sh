@@ -5,16 +5,17 @@
 #   asan   build-asan/  everything, under the address and undefined-behaviour sanitizers
 #   tsan   build-tsan/  what runs threads (suite "threads"), under the thread sanitizer
 #
-# WERROR=false in the environment lets compiler warnings pass.
+# WERROR=false in the environment lets compiler warnings pass; AC_LONG_TESTS=1 has some tests do more of the same.
 set -euo pipefail
 . "$(dirname "$0")/common.sh"
 
 kind=${1:-plain}
+AC_LONG_TESTS=${AC_LONG_TESTS:-0}
 case $kind in
 plain)
     dir=build
     configure_plain
-    set -- --no-suite none
+    set -- --no-suite none --timeout-multiplier "$((AC_LONG_TESTS == 1 ? 4 : 1))"
     ;;
 asan)
     dir=build-asan
@@ -26,7 +27,7 @@ asan)
 tsan)
     dir=build-tsan
     configure "$dir" -Dwerror="${WERROR:-true}" -Dtests=enabled -Db_sanitize=thread -Dbench=false
-    export TSAN_OPTIONS=halt_on_error=0:second_deadlock_stack=1
+    export TSAN_OPTIONS=halt_on_error=0:second_deadlock_stack=1:suppressions=$ROOT/tests/tsan.supp
     set -- --suite threads --timeout-multiplier 5
     ;;
 *) die "no such kind of run: $kind (plain, asan, tsan)" ;;

@@ -5,8 +5,8 @@
  * When it ends, the kernel kills all that is left in its process namespace; so it ends with the program, with the
  * daemon (end of file on its socket), and never otherwise.
  *
- * What runs inside has the same user and is the enemy: init cannot be traced or looked into (not dumpable), passes on no
- * descriptor, reads nothing but its sockets and /proc, and has no handler for any signal.  It is linked statically and
+ * What runs inside has the same user and is the enemy: init cannot be traced or looked into (not dumpable), passes on
+ * no descriptor, reads nothing but its sockets and /proc, and has no handler for any signal.  It is linked statically and
  * needs nothing from the sandbox's root. */
 #include "init.h"
 

@@ -28,11 +28,11 @@ static void limit(int what, uint64_t value)
     setrlimit((__rlimit_resource_t)what, &now);
 }
 
-/* RLIMIT_AS would stop programs that reserve address space without using it (Node.js, Go, Java, sanitizers).  RLIMIT_DATA
- * counts writable private memory only, of one process; where no cgroup counts memory, it keeps a process from outrunning
- * the watch.  RLIMIT_FSIZE is a little above the size of the places for files, so that a full place is ENOSPC and no
- * SIGXFSZ.  RLIMIT_NPROC counts in the sandbox's own user namespace, init and a child that has not executed yet
- * included. */
+/* RLIMIT_AS would stop programs that reserve address space without using it (Node.js, Go, Java, sanitizers).
+ * RLIMIT_DATA counts writable private memory only, of one process; where no cgroup counts memory, it keeps a process
+ * from outrunning the watch.  RLIMIT_FSIZE is a little above the size of the places for files, so that a full place is
+ * ENOSPC and no SIGXFSZ.  RLIMIT_NPROC counts in the sandbox's own user namespace, init and a child that has not
+ * executed yet included. */
 static void set_limits(const box_config *c)
 {
     limit(RLIMIT_NOFILE, c->open_files);

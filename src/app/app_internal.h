@@ -265,7 +265,8 @@ typedef struct json_scratch {
 
 yyjson_mut_doc *scratch_doc(json_scratch *scratch);
 
-/* json_write, with a warning in the log about what had to be repaired. */
+/* A warning in the log about what had to be repaired in writing; json_write with it. */
+void json_log_repairs(const json_repairs *repairs);
 ac_status json_write_logged(buf *out, const yyjson_mut_val *value, json_style style) AC_MUST_USE;
 
 /* ---- what the routes do ---- */

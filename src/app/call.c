@@ -91,10 +91,11 @@ static void log_failed(const app_call *call, ac_status status)
 /* The one line that every invocation writes: put together without a format. */
 static void log_success(const app_call *call)
 {
-    char text[64] = "Invocation completed successfully (";
-    const char *seconds = call_seconds(call, SECONDS_ROOM);
+    static const char before[] = "Invocation completed successfully (";
+    char text[sizeof before + SECONDS_SIZE + 2];
 
-    stpcpy(stpcpy(text + strlen(text), seconds), "s)");
+    memcpy(text, before, sizeof before - 1);
+    stpcpy(stpcpy(text + sizeof before - 1, call_seconds(call, SECONDS_ROOM)), "s)");
     log_with_members(text, NULL);
 }
 

@@ -183,15 +183,20 @@ yyjson_mut_doc *ac_reply_doc(ac_reply *reply)
     return reply->doc;
 }
 
+void json_log_repairs(const json_repairs *repairs)
+{
+    if (UNLIKELY(repairs->not_a_number))
+        ac_log_warning("A number that JSON does not have (NaN or infinity) was written as null");
+    if (UNLIKELY(repairs->not_utf8))
+        ac_log_warning("A string that is not UTF-8 was written with replacement characters");
+}
+
 ac_status json_write_logged(buf *out, const yyjson_mut_val *value, json_style style)
 {
     json_repairs repairs = {false, false};
 
     AC_TRY(json_write(out, value, style, &repairs));
-    if (UNLIKELY(repairs.not_a_number))
-        ac_log_warning("A number that JSON does not have (NaN or infinity) was written as null");
-    if (UNLIKELY(repairs.not_utf8))
-        ac_log_warning("A string that is not UTF-8 was written with replacement characters");
+    json_log_repairs(&repairs);
     return AC_OK;
 }
 
@@ -204,14 +209,24 @@ static ac_status may_answer(const ac_reply *reply)
     return http_exchange_closed(call_of_reply(reply)->x) ? AC_ERR_CLOSED : AC_OK;
 }
 
-static ac_status answer_json(ac_reply *reply, const yyjson_mut_val *value, json_style style)
+static ac_status answer_begin(ac_reply *reply)
 {
     reply->body.length = 0;
-    AC_TRY(buf_reserve(&reply->body, REPLY_BODY_START));
-    AC_TRY(json_write_logged(&reply->body, value, style));
+    return buf_reserve(&reply->body, REPLY_BODY_START);
+}
+
+static ac_status answer_end(ac_reply *reply)
+{
     reply->content_type = "application/json";
     reply->state = REPLY_ANSWERED;
     return AC_OK;
+}
+
+static ac_status answer_json(ac_reply *reply, const yyjson_mut_val *value, json_style style)
+{
+    AC_TRY(answer_begin(reply));
+    AC_TRY(json_write_logged(&reply->body, value, style));
+    return answer_end(reply);
 }
 
 ac_status ac_reply_value(ac_reply *reply, yyjson_mut_val *value)
@@ -222,21 +237,18 @@ ac_status ac_reply_value(ac_reply *reply, yyjson_mut_val *value)
 
 ac_status ac_reply_pack(ac_reply *reply, const char *format, ...)
 {
-    AC_TRY(may_answer(reply));
-
-    json_scratch scratch;
-    yyjson_mut_doc *doc = scratch_doc(&scratch);
+    json_repairs repairs;
     va_list args;
 
-    if (!doc)
-        return AC_ERR_NOMEM;
+    AC_TRY(may_answer(reply));
+    AC_TRY(answer_begin(reply));
     va_start(args, format);
-    yyjson_mut_val *value = ac_json_vpack(doc, format, args);
+    ac_status status = json_vpack_text(&reply->body, JSON_SPACED, &repairs, format, args);
     va_end(args);
-
-    ac_status status = value ? answer_json(reply, value, JSON_SPACED) : AC_ERR_INVALID;
-    yyjson_mut_doc_free(doc);
-    return status;
+    if (status != AC_OK)
+        return status;
+    json_log_repairs(&repairs);
+    return answer_end(reply);
 }
 
 ac_status ac_reply_raw(ac_reply *reply, const char *content_type, const void *data, size_t length)

@@ -33,7 +33,7 @@ static ac_status stream_begin(ac_reply *reply)
     return AC_OK;
 }
 
-static ac_status send_event(ac_reply *reply, const yyjson_mut_val *value)
+static ac_status event_begin(ac_reply *reply)
 {
     buf *event = &reply->body; /* kept from event to event */
 
@@ -41,10 +41,22 @@ static ac_status send_event(ac_reply *reply, const yyjson_mut_val *value)
         buf_done(event);
     event->length = 0;
     AC_TRY(buf_reserve(event, EVENT_START));
-    AC_TRY(buf_append(event, "data: ", 6));
-    AC_TRY(json_write_logged(event, value, JSON_SPACED));
+    return buf_append(event, "data: ", 6);
+}
+
+static ac_status event_send(ac_reply *reply)
+{
+    buf *event = &reply->body;
+
     AC_TRY(buf_append(event, "\n\n", 2));
     return http_stream_write(call_of_reply(reply)->x, event->data, event->length);
+}
+
+static ac_status send_event(ac_reply *reply, const yyjson_mut_val *value)
+{
+    AC_TRY(event_begin(reply));
+    AC_TRY(json_write_logged(&reply->body, value, JSON_SPACED));
+    return event_send(reply);
 }
 
 ac_status ac_reply_send(ac_reply *reply, yyjson_mut_val *value)
@@ -55,21 +67,18 @@ ac_status ac_reply_send(ac_reply *reply, yyjson_mut_val *value)
 
 ac_status ac_reply_send_pack(ac_reply *reply, const char *format, ...)
 {
-    AC_TRY(stream_begin(reply));
-
-    json_scratch scratch;
-    yyjson_mut_doc *doc = scratch_doc(&scratch);
+    json_repairs repairs;
     va_list args;
 
-    if (!doc)
-        return AC_ERR_NOMEM;
+    AC_TRY(stream_begin(reply));
+    AC_TRY(event_begin(reply));
     va_start(args, format);
-    yyjson_mut_val *value = ac_json_vpack(doc, format, args);
+    ac_status status = json_vpack_text(&reply->body, JSON_SPACED, &repairs, format, args);
     va_end(args);
-
-    ac_status status = value ? send_event(reply, value) : AC_ERR_INVALID;
-    yyjson_mut_doc_free(doc);
-    return status;
+    if (status != AC_OK)
+        return status;
+    json_log_repairs(&repairs);
+    return event_send(reply);
 }
 
 static void writable(http_exchange *x, void *user)

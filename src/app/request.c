@@ -53,7 +53,7 @@ ac_status request_parse(ac_request *request)
         return request->parse_status;
 
     app_call *call = call_of_request(request);
-    ac_error err = {.status = AC_OK};
+    ac_error err; /* set by a failure */
 
     request->parsed = true;
     request->parse_status = json_read_in_place(call->http->body, call->http->body_length, AC_JSON_DEPTH_MAX,

@@ -7,14 +7,15 @@
 
 typedef struct route {
     const char *path;
+    const char *method;  /* the usual one */
     const char *methods; /* as the Allow header lists them */
     ac_status (*handle)(app_call *call);
     bool invocation;
 } route;
 
 static const route routes[] = {
-    {"/invocations", "POST", invoke_handle, true},
-    {"/ping", "GET, HEAD", ping_handle, false},
+    {"/invocations", "POST", "POST", invoke_handle, true},
+    {"/ping", "GET", "GET, HEAD", ping_handle, false},
 };
 
 static ac_status answer_not_found(app_call *call)
@@ -93,11 +94,16 @@ static bool wants_websocket(app_call *call)
     return upgrade && strcmp(call->http->method, "GET") == 0 && ws_header_has_token(upgrade, "websocket");
 }
 
+static bool allows(const route *r, const char *method)
+{
+    return strcmp(r->method, method) == 0 || list_has(r->methods, method, strlen(method), false);
+}
+
 static void choose(app_call *call)
 {
     const route *found = route_find(call->request.path);
 
-    if (found && list_has(found->methods, call->http->method, strlen(call->http->method), false)) {
+    if (found && allows(found, call->http->method)) {
         call->handle = found->handle;
         call->invocation = found->invocation;
     } else if (found) {

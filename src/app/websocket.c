@@ -134,19 +134,17 @@ ac_status ac_websocket_send_value(ac_websocket *websocket, const yyjson_mut_val 
 
 ac_status ac_websocket_send_pack(ac_websocket *websocket, const char *format, ...)
 {
-    json_scratch scratch;
-    yyjson_mut_doc *doc = scratch_doc(&scratch);
+    _cleanup_(buf_done) buf text = BUF_INIT(SEND_BYTES_MAX);
+    json_repairs repairs;
     va_list args;
 
-    if (!doc)
-        return AC_ERR_NOMEM;
     va_start(args, format);
-    yyjson_mut_val *value = ac_json_vpack(doc, format, args);
+    ac_status status = json_vpack_text(&text, JSON_COMPACT, &repairs, format, args);
     va_end(args);
-
-    ac_status status = value ? ac_websocket_send_value(websocket, value) : AC_ERR_INVALID;
-    yyjson_mut_doc_free(doc);
-    return status;
+    if (status != AC_OK)
+        return status;
+    json_log_repairs(&repairs);
+    return send_message(websocket, WS_TEXT, text.data, text.length);
 }
 
 ac_status ac_websocket_close(ac_websocket *websocket, int code, const char *reason)

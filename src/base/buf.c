@@ -64,7 +64,7 @@ static ac_status buf_grow(buf *b, size_t need)
     return AC_OK;
 }
 
-ac_status buf_reserve(buf *b, size_t extra)
+ac_status buf_reserve_slow(buf *b, size_t extra)
 {
     if (b->length > b->cap || extra > b->cap - b->length)
         return AC_ERR_TOO_LARGE;

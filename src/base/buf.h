@@ -24,10 +24,17 @@ typedef struct buf {
 /* Release the memory (wiping it when secret); the buf is empty and usable again.  As a cleanup: _cleanup_(buf_done). */
 void buf_done(buf *b);
 
-/* Make room for extra more bytes beyond length.  AC_ERR_TOO_LARGE past the cap, AC_ERR_NOMEM. */
-ac_status buf_reserve(buf *b, size_t extra) AC_MUST_USE;
+/* When it must grow. */
+ac_status buf_reserve_slow(buf *b, size_t extra) AC_MUST_USE;
+ac_status buf_append_slow(buf *b, const void *data, size_t length) AC_MUST_USE;
 
-ac_status buf_append_slow(buf *b, const void *data, size_t length) AC_MUST_USE; /* when it must grow */
+/* Make room for extra more bytes beyond length.  AC_ERR_TOO_LARGE past the cap, AC_ERR_NOMEM. */
+static inline AC_MUST_USE ac_status buf_reserve(buf *b, size_t extra)
+{
+    if (LIKELY(extra <= b->capacity - b->length && b->length <= b->cap && extra <= b->cap - b->length))
+        return AC_OK;
+    return buf_reserve_slow(b, extra);
+}
 
 static inline AC_MUST_USE ac_status buf_append(buf *b, const void *data, size_t length)
 {

@@ -11,6 +11,9 @@
 uint64_t clock_monotonic_ms(void);
 uint64_t clock_monotonic_ns(void);
 
+/* What clock_monotonic_ns last told this thread. */
+uint64_t clock_recent_ns(void);
+
 /* Milliseconds since 1970-01-01T00:00:00Z. */
 int64_t clock_unix_ms(void);
 

@@ -1,6 +1,6 @@
 /* json_read.c - JSON text to values (RFC 8259, strict), with a limit on nesting and errors that say where.
  *
- * yyjson parses; added are the depth limit, the byte order mark and the positions.  Nesting is counted before parsing,
+ * yyjson parses, but for what json_plain.c can; added are the depth limit, the byte order mark and the positions.  Nesting is counted before parsing,
  * because the memory yyjson takes for a text is proportional to its brackets and whoever walks the values may recurse.
  *
  * Reading in place unescapes strings in the text itself, after which the position of an error can no longer be counted
@@ -9,6 +9,7 @@
  * Errors come in the order in which the Python SDK meets them: bytes that are not UTF-8 anywhere in the text win over
  * whatever else is wrong with it. */
 #include "base/json.h"
+#include "base/json_plain.h"
 #include "base/utf8.h"
 
 #include <stdio.h>
@@ -131,6 +132,9 @@ static ac_status read_text(char *text, size_t length, size_t depth_max, bool in_
     }
     if (length == 0)
         return syntax_error(text, 0, "Expecting value", ret_flaw, err);
+
+    if (in_place && (*ret_doc = json_read_plain(text, length, depth_max)) != NULL)
+        return AC_OK;
 
     bool too_deep = is_too_deep(text, length, depth_max);
     if (!too_deep) {

@@ -8,6 +8,7 @@
  * and only a string that is not pure ASCII is looked at again, for UTF-8. */
 #include "base/json.h"
 #include "base/json_mend.h"
+#include "base/json_text.h"
 #include "base/text_scan.h"
 #include "base/utf8.h"
 
@@ -58,6 +59,18 @@ static size_t copy_plain(char *to, const char *text, size_t at, size_t length, t
 {
     char *begin = to - at; /* were nothing escaped; only used where that is so */
 
+    for (; length - at >= 4 * TEXT_CHUNK; at += 4 * (size_t)TEXT_CHUNK) {
+        text_chunk a = text_load(text + at), b = text_load(text + at + TEXT_CHUNK);
+        text_chunk c = text_load(text + at + 2 * (size_t)TEXT_CHUNK), d = text_load(text + at + 3 * (size_t)TEXT_CHUNK);
+
+        if (text_any_high(text_to_escape(a) | text_to_escape(b) | text_to_escape(c) | text_to_escape(d)))
+            break;
+        *seen |= a | b | c | d;
+        text_store(begin + at, a);
+        text_store(begin + at + TEXT_CHUNK, b);
+        text_store(begin + at + 2 * (size_t)TEXT_CHUNK, c);
+        text_store(begin + at + 3 * (size_t)TEXT_CHUNK, d);
+    }
     for (; length - at >= TEXT_CHUNK; at += TEXT_CHUNK) {
         text_chunk chunk = text_load(text + at);
 
@@ -91,6 +104,39 @@ static size_t copy_bytes(char *to, const char *from, size_t length, unsigned cha
     return at;
 }
 
+/* Copy a text shorter than a chunk, by loads and stores that overlap.  Returns a chunk that has all of its bytes, and no
+ * others. */
+static text_chunk copy_short(char *to, const char *text, size_t length)
+{
+    uint64_t words[2];
+    uint32_t halves[2];
+    text_chunk chunk;
+
+    if (length >= 8) {
+        memcpy(&words[0], text, 8);
+        memcpy(&words[1], text + length - 8, 8);
+        memcpy(to, &words[0], 8);
+        memcpy(to + length - 8, &words[1], 8);
+    } else if (length >= 4) {
+        memcpy(&halves[0], text, 4);
+        memcpy(&halves[1], text + length - 4, 4);
+        memcpy(to, &halves[0], 4);
+        memcpy(to + length - 4, &halves[1], 4);
+        words[0] = words[1] = halves[0] | (uint64_t)halves[1] << 32;
+    } else {
+        unsigned char first = (unsigned char)text[0], middle = (unsigned char)text[length / 2];
+        unsigned char last = (unsigned char)text[length - 1];
+
+        to[0] = (char)first;
+        to[length / 2] = (char)middle;
+        to[length - 1] = (char)last;
+        words[0] = words[1] =
+            (first | (uint64_t)middle << 8 | (uint64_t)last << 16 | (uint64_t)first << 24) * UINT64_C(0x100000001);
+    }
+    memcpy(&chunk, words, sizeof(chunk));
+    return chunk;
+}
+
 /* Append an escaped byte, and make sure that the rest of the string and its quote still fit. */
 static bool append_escape(buf *out, unsigned char byte, size_t rest, bool lower_case)
 {
@@ -100,16 +146,14 @@ static bool append_escape(buf *out, unsigned char byte, size_t rest, bool lower_
     return buf_append(out, escape, length) == AC_OK && buf_reserve(out, rest + 1) == AC_OK;
 }
 
-/* Append with quotes.  Nothing is appended when that fails: no room, or not UTF-8. */
-static bool append_string(buf *out, const char *text, size_t length, bool lower_case)
+/* The general case of json_text_string. */
+static bool append_escaped(buf *out, const char *text, size_t length, bool lower_case)
 {
     text_chunk seen = {0};
     unsigned char seen_byte = 0;
     size_t before = out->length;
     size_t at = 0;
 
-    if (length > SIZE_MAX - 2 || buf_reserve(out, length + 2) != AC_OK)
-        return false;
     out->data[out->length++] = '"';
     while (at < length) {
         size_t from = at;
@@ -131,10 +175,27 @@ static bool append_string(buf *out, const char *text, size_t length, bool lower_
     return false;
 }
 
-static bool write_integer(buf *out, yyjson_mut_val *value)
+bool json_text_string(buf *out, const char *text, size_t length, bool lower_case)
 {
-    bool negative = yyjson_mut_is_sint(value) && yyjson_mut_get_sint(value) < 0;
-    uint64_t left = yyjson_mut_get_uint(value);
+    if (length > SIZE_MAX - 2 || buf_reserve(out, length + 2) != AC_OK)
+        return false;
+
+    /* Most strings are names and numbers: short, and nothing in them to escape. */
+    if (length > 0 && length < TEXT_CHUNK) {
+        char *to = out->data + out->length;
+        text_chunk chunk = copy_short(to + 1, text, length);
+
+        if (!text_any_high(text_to_escape(chunk) | chunk)) {
+            to[0] = to[length + 1] = '"';
+            out->length += length + 2;
+            return true;
+        }
+    }
+    return append_escaped(out, text, length, lower_case);
+}
+
+bool json_text_integer(buf *out, bool negative, uint64_t left)
+{
     char text[INTEGER_BYTES_MAX];
     char *at = text + sizeof(text);
 
@@ -147,6 +208,12 @@ static bool write_integer(buf *out, yyjson_mut_val *value)
     if (negative)
         *--at = '-';
     return buf_append(out, at, (size_t)(text + sizeof(text) - at)) == AC_OK;
+}
+
+static bool write_integer(buf *out, yyjson_mut_val *value)
+{
+    return json_text_integer(out, yyjson_mut_is_sint(value) && yyjson_mut_get_sint(value) < 0,
+                             yyjson_mut_get_uint(value));
 }
 
 /* The shortest digits that read back as the same number are yyjson's art. */
@@ -216,7 +283,7 @@ static bool write_any(const writer *w, yyjson_mut_val *value, unsigned depth)
 {
     switch (yyjson_mut_get_type(value)) {
     case YYJSON_TYPE_STR:
-        return append_string(w->out, yyjson_mut_get_str(value), yyjson_mut_get_len(value), w->spaced);
+        return json_text_string(w->out, yyjson_mut_get_str(value), yyjson_mut_get_len(value), w->spaced);
     case YYJSON_TYPE_OBJ:
     case YYJSON_TYPE_ARR:
         return write_container(w, value, depth);
@@ -253,7 +320,7 @@ ac_status json_write_string(buf *out, const char *text, size_t length)
 {
     yyjson_mut_val value = {0};
 
-    if (append_string(out, text, length, false))
+    if (json_text_string(out, text, length, false))
         return AC_OK;
     yyjson_mut_set_strn(&value, text, length);
     return json_write_mended(out, &value, JSON_COMPACT, &(json_repairs){0});

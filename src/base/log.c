@@ -22,6 +22,8 @@
 /* A thread's buffer: a batch and then one line whose message, error message and ids are escaped (sixfold at worst). */
 #define LINES_BYTES_MAX (BATCH_BYTES + 16 * MESSAGE_BYTES_MAX)
 
+#define OPENING "{\"timestamp\": \""
+
 typedef struct failure_info {
     const char *type;
     const char *message;
@@ -39,7 +41,7 @@ typedef struct log_thread {
     bool batching;
     buf lines;
     int64_t second; /* that stamp was written for */
-    char stamp[CLOCK_ISO8601_MS_SIZE];
+    char opening[sizeof(OPENING) - 1 + CLOCK_ISO8601_MS_SIZE];
 } log_thread;
 
 static atomic_int lowest_level = AC_LOG_INFO;
@@ -74,22 +76,24 @@ void log_get_ids(const char **ret_request_id, const char **ret_session_id)
     *ret_session_id = self.session_id;
 }
 
-/* Dates change once a second, milliseconds are put in by hand. */
-static const char *timestamp(void)
+/* The start of a line up to the time.  Dates change once a second, milliseconds are put in by hand. */
+static const char *opening(void)
 {
+    char *stamp = self.opening + sizeof(OPENING) - 1;
     int64_t now_ms = clock_unix_ms();
 
     if (now_ms / 1000 != self.second) {
-        clock_iso8601_ms(now_ms, self.stamp);
+        memcpy(self.opening, OPENING, sizeof(OPENING) - 1);
+        clock_iso8601_ms(now_ms, stamp);
         self.second = now_ms / 1000;
     } else {
         unsigned milliseconds = (unsigned)(now_ms % 1000);
 
-        self.stamp[20] = (char)('0' + milliseconds / 100);
-        self.stamp[21] = (char)('0' + milliseconds / 10 % 10);
-        self.stamp[22] = (char)('0' + milliseconds % 10);
+        stamp[20] = (char)('0' + milliseconds / 100);
+        stamp[21] = (char)('0' + milliseconds / 10 % 10);
+        stamp[22] = (char)('0' + milliseconds % 10);
     }
-    return self.stamp;
+    return self.opening;
 }
 
 static ac_status append_member(buf *out, const char *name, const char *text, size_t length)
@@ -128,17 +132,15 @@ static ac_status append_whose(buf *out)
 static ac_status append_line(buf *out, ac_log_level level, const place *where, const failure_info *failure,
                              const char *message, size_t length, const char *members)
 {
-    static const char *const names[] = {
-        [AC_LOG_DEBUG] = "\", \"level\": \"DEBUG",
-        [AC_LOG_INFO] = "\", \"level\": \"INFO",
-        [AC_LOG_WARNING] = "\", \"level\": \"WARNING",
-        [AC_LOG_ERROR] = "\", \"level\": \"ERROR",
+    static const char *const levels[] = {
+        [AC_LOG_DEBUG] = "\", \"level\": \"DEBUG\", \"message\": ",
+        [AC_LOG_INFO] = "\", \"level\": \"INFO\", \"message\": ",
+        [AC_LOG_WARNING] = "\", \"level\": \"WARNING\", \"message\": ",
+        [AC_LOG_ERROR] = "\", \"level\": \"ERROR\", \"message\": ",
     };
 
-    AC_TRY(buf_append_text(out, "{\"timestamp\": \""));
-    AC_TRY(buf_append(out, timestamp(), CLOCK_ISO8601_MS_SIZE - 1));
-    AC_TRY(buf_append_text(out, names[level]));
-    AC_TRY(append_member(out, "\", \"message\": ", message, length));
+    AC_TRY(buf_append(out, opening(), sizeof(self.opening) - 1));
+    AC_TRY(append_member(out, levels[level], message, length));
     AC_TRY(append_whose(out));
     if (failure) {
         AC_TRY(append_optional(out, ", \"errorType\": ", failure->type));

@@ -44,4 +44,22 @@ static inline bool text_any_high(text_chunk chunk)
 #endif
 }
 
+/* The index of the first byte with its high bit set; TEXT_CHUNK when none has. */
+static inline unsigned text_first_high(text_chunk chunk)
+{
+#ifdef __SSE2__
+    typedef char signed_chunk __attribute__((vector_size(TEXT_CHUNK)));
+
+    return (unsigned)__builtin_ctz((unsigned)__builtin_ia32_pmovmskb128((signed_chunk)chunk) | 1U << TEXT_CHUNK);
+#else
+    unsigned index = 0;
+
+    if (!text_any_high(chunk))
+        return TEXT_CHUNK;
+    while (chunk[index] < 0x80)
+        index++;
+    return index;
+#endif
+}
+
 #endif

@@ -15,12 +15,20 @@ typedef struct civil_time {
     unsigned weekday; /* 0 is Sunday */
 } civil_time;
 
+static _Thread_local uint64_t recent_ns;
+
 uint64_t clock_monotonic_ns(void)
 {
     struct timespec now;
 
     clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+    recent_ns = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+    return recent_ns;
+}
+
+uint64_t clock_recent_ns(void)
+{
+    return recent_ns;
 }
 
 uint64_t clock_monotonic_ms(void)

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #define UTF8_REPLACEMENT "\xEF\xBF\xBD"
+#define CHARACTER_BYTES_MAX 4
 
 /* utf8_state.state: continuation bytes still to come, or this; utf8_state.code: the range of the next one. */
 #define UTF8_FAILED UINT32_MAX
@@ -177,4 +178,16 @@ ac_status utf8_append_clean(buf *out, const char *text, size_t length)
         }
     }
     return AC_OK;
+}
+
+size_t utf8_unfinished(const char *text, size_t length)
+{
+    for (size_t back = 1; back < CHARACTER_BYTES_MAX && back <= length; back++) {
+        utf8_state state = {0};
+
+        if (((unsigned char)text[length - back] & 0xC0) == 0x80)
+            continue; /* in the middle of one: look further back */
+        return utf8_feed(&state, text + length - back, back) && !utf8_complete(&state) ? back : 0;
+    }
+    return 0;
 }

@@ -24,6 +24,9 @@ bool utf8_feed(utf8_state *s, const char *text, size_t length);
 /* Whether the text may end here. */
 bool utf8_complete(const utf8_state *s);
 
+/* How many bytes at the end begin a character that is not whole yet; 0 when they cannot become one. */
+size_t utf8_unfinished(const char *text, size_t length);
+
 /* Append text to out with every byte that is not part of valid UTF-8 replaced by U+FFFD. */
 ac_status utf8_append_clean(buf *out, const char *text, size_t length) AC_MUST_USE;
 

@@ -16,6 +16,10 @@
     "kernel.apparmor_restrict_unprivileged_userns=0; in a container, run it with --security-opt seccomp=unconfined "   \
     "--security-opt apparmor=unconfined"
 
+#define NETWORK "networks of sandboxes, without which agents do not start"
+#define WITHOUT_NETWORK                                                                                                \
+    "; or start agentcored with --session-network off: agents then reach agentcored and nothing else"
+
 typedef struct check_row {
     const char *name;
     bool needed;
@@ -43,6 +47,10 @@ static const check_row rows[] = {
      "Linux 5.13 or newer, with landlock in the boot option lsm="},
     {"wordnet", false, check_wordnet, "synonyms in memory search (optional)", "apt-get install wordnet-base"},
     {"bubblewrap", false, check_bubblewrap, SANDBOX, "apt-get install bubblewrap"},
+    {"slirp4netns", false, check_slirp, NETWORK, "apt-get install slirp4netns" WITHOUT_NETWORK},
+    {"tun-device", false, check_tun, NETWORK,
+     "modprobe tun, and chmod 0666 /dev/net/tun for users other than root; in a container, run it with "
+     "--device /dev/net/tun" WITHOUT_NETWORK},
     {"python3", false, check_python, "Python in code interpreters and agents", "apt-get install python3"},
     {"node", false, check_node, "JavaScript and TypeScript in code interpreters and agents", "apt-get install nodejs"},
     {"chromium-headless-shell", false, check_chromium, "browser sessions", "apt-get install chromium-headless-shell"},

@@ -30,6 +30,7 @@ check_state check_user_namespaces(const config *c, char detail[CHECK_DETAIL_SIZE
 check_state check_mount_namespaces(const config *c, char detail[CHECK_DETAIL_SIZE]);
 check_state check_pid_namespaces(const config *c, char detail[CHECK_DETAIL_SIZE]);
 check_state check_network_namespaces(const config *c, char detail[CHECK_DETAIL_SIZE]);
+check_state check_tun(const config *c, char detail[CHECK_DETAIL_SIZE]);
 check_state check_seccomp(const config *c, char detail[CHECK_DETAIL_SIZE]);
 check_state check_landlock(const config *c, char detail[CHECK_DETAIL_SIZE]);
 
@@ -44,6 +45,7 @@ check_state check_wordnet(const config *c, char detail[CHECK_DETAIL_SIZE]);
 /* ---- check_tools.c: programs ---- */
 
 check_state check_bubblewrap(const config *c, char detail[CHECK_DETAIL_SIZE]);
+check_state check_slirp(const config *c, char detail[CHECK_DETAIL_SIZE]);
 check_state check_python(const config *c, char detail[CHECK_DETAIL_SIZE]);
 check_state check_node(const config *c, char detail[CHECK_DETAIL_SIZE]);
 check_state check_chromium(const config *c, char detail[CHECK_DETAIL_SIZE]);

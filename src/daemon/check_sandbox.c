@@ -1,17 +1,22 @@
-/* check_sandbox.c - namespaces, seccomp and Landlock, each tried out in a child process.
+/* check_sandbox.c - namespaces, their networks, seccomp and Landlock, each tried out in a child process.
  *
  * What counts is what the kernel does, not what its settings say: containers, AppArmor and sysctls all have a word in
  * it.  This process has one thread, so it may fork. */
 #include "daemon/check.h"
 
+#include "base/fork.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/filter.h>
+#include <linux/if_tun.h>
 #include <linux/seccomp.h>
+#include <net/if.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
@@ -26,7 +31,7 @@
 /* Run fn in a child: 0, or the errno it returned. */
 static int try_in_child(int (*fn)(void))
 {
-    pid_t child = fork();
+    pid_t child = fork_alone();
     int status = 0;
 
     if (child < 0)
@@ -152,6 +157,34 @@ check_state check_network_namespaces(const config *c, char detail[CHECK_DETAIL_S
 {
     (void)c;
     return verdict(try_in_child(try_network), "can be made", detail);
+}
+
+/* As slirp4netns does: a device in a network namespace of our own. */
+static int try_tun(void)
+{
+    struct ifreq device = {.ifr_name = "tap0", .ifr_flags = IFF_TAP | IFF_NO_PI};
+    int failure = enter_namespaces(CLONE_NEWNET), fd;
+
+    if (failure)
+        return failure;
+    fd = open("/dev/net/tun", O_RDWR | O_CLOEXEC);
+    if (fd < 0)
+        return errno;
+    failure = ioctl(fd, TUNSETIFF, &device) == 0 ? 0 : errno;
+    close(fd);
+    return failure;
+}
+
+check_state check_tun(const config *c, char detail[CHECK_DETAIL_SIZE])
+{
+    int failure;
+
+    if (!c->session_network)
+        return CHECK_SKIPPED;
+    failure = try_in_child(try_tun);
+    snprintf(detail, CHECK_DETAIL_SIZE, "/dev/net/tun%s%s", failure ? ": " : " makes devices",
+             failure ? strerror(failure) : "");
+    return failure ? CHECK_MISSING : CHECK_OK;
 }
 
 static int try_filter(void)

@@ -130,6 +130,11 @@ check_state check_bubblewrap(const config *c, char detail[CHECK_DETAIL_SIZE])
     return CHECK_LIMITED;
 }
 
+check_state check_slirp(const config *c, char detail[CHECK_DETAIL_SIZE])
+{
+    return c->session_network ? check_version("slirp4netns", 1, 0, detail) : CHECK_SKIPPED;
+}
+
 check_state check_python(const config *c, char detail[CHECK_DETAIL_SIZE])
 {
     (void)c;

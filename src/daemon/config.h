@@ -87,6 +87,10 @@ typedef struct config {
     int64_t session_start_ms;
     int64_t session_warm;
     bool session_network;
+    char *code_root; /* NULL: the machine's own system */
+    int64_t code_warm;
+    int64_t code_timeout_ms;
+    int64_t code_output_bytes;
     char *peer_url;
     bool s3;
     char *s3_url;

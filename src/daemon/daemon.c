@@ -15,6 +15,7 @@
 #include "daemon/endpoint.h"
 #include "daemon/local_ca.h"
 #include "daemon/notify.h"
+#include "daemon/store/data_dir.h"
 #include "daemon/store/sweeper.h"
 #include "http/tls.h"
 
@@ -39,6 +40,14 @@ ac_status agentcored_add_job(agentcored *d, const job_handler *handler, ac_error
     if (d->job_handler_count >= DAEMON_JOB_HANDLERS_MAX)
         return ac_error_set(err, AC_ERR_QUOTA, "more than %d kinds of jobs", DAEMON_JOB_HANDLERS_MAX);
     d->job_handlers[d->job_handler_count++] = *handler;
+    return AC_OK;
+}
+
+ac_status agentcored_watch_sessions(agentcored *d, const daemon_watch *watch, ac_error *err)
+{
+    if (d->watch_count >= DAEMON_WATCHES_MAX)
+        return ac_error_set(err, AC_ERR_QUOTA, "more than %d kinds of sessions are watched", DAEMON_WATCHES_MAX);
+    d->watches[d->watch_count++] = *watch;
     return AC_OK;
 }
 
@@ -93,6 +102,15 @@ static void on_connection(int fd, const session_key *key, void *user)
     front_adopt(d->front, fd);
 }
 
+static void on_over(const session_key *key, const char *reason, void *user)
+{
+    const agentcored *d = user;
+
+    for (size_t i = 0; i < d->watch_count; i++)
+        if (strcmp(d->watches[i].kind, key->kind) == 0)
+            d->watches[i].on_over(key, reason, d->watches[i].user);
+}
+
 static ac_status open_sessions(agentcored *d, ac_error *err)
 {
     const config *c = d->config;
@@ -110,6 +128,7 @@ static ac_status open_sessions(agentcored *d, ac_error *err)
         .peer_url = store_is_shared(d->store) ? (c->peer_url ? c->peer_url : d->url) : NULL,
         .sessions_max = (unsigned)c->sessions_max,
         .on_connection = on_connection,
+        .on_over = on_over,
         .user = d,
     };
 
@@ -197,8 +216,13 @@ static ac_status open_all(agentcored *d, ac_error *err)
 {
     const config *c = d->config;
 
-    AC_TRY(sandboxes_open(&(sandboxes_options){.sandboxes_max = (unsigned)c->sessions_max + SANDBOXES_SPARE},
-                          &d->sandboxes, err));
+    const sandboxes_options boxes = {
+        .reach = c->data_dir,
+        .sandboxes_max = (unsigned)c->sessions_max + SANDBOXES_SPARE,
+    };
+
+    AC_TRY(data_dir_make(c->data_dir, err));
+    AC_TRY(sandboxes_open(&boxes, &d->sandboxes, err));
     AC_TRY(open_state(d, err));
     AC_TRY(open_tls(d, err));
     AC_TRY(open_front(d, err));

@@ -20,7 +20,15 @@
 
 #define DAEMON_JOB_HANDLERS_MAX 64
 #define DAEMON_ROOMS_MAX 32
+#define DAEMON_WATCHES_MAX 8
 #define DAEMON_URL_SIZE 320
+
+/* A room that wants to know when a session of its kind is over; see sessions_options.on_over. */
+typedef struct daemon_watch {
+    const char *kind;
+    void (*on_over)(const session_key *key, const char *reason, void *user);
+    void *user;
+} daemon_watch;
 
 /* Everything is open before the first room starts, and stays so until the last one has stopped. */
 typedef struct agentcored {
@@ -40,6 +48,8 @@ typedef struct agentcored {
     job_handler job_handlers[DAEMON_JOB_HANDLERS_MAX];
     size_t job_handler_count;
     job_runner *jobs;
+    daemon_watch watches[DAEMON_WATCHES_MAX];
+    size_t watch_count;
 
     void *rooms[DAEMON_ROOMS_MAX]; /* by their place in the table */
     size_t rooms_started;
@@ -50,6 +60,9 @@ ac_status agentcored_serve(const config *c, ac_error *err) AC_MUST_USE;
 
 /* For a room's start function.  AC_ERR_QUOTA: DAEMON_JOB_HANDLERS_MAX. */
 ac_status agentcored_add_job(agentcored *d, const job_handler *handler, ac_error *err) AC_MUST_USE;
+
+/* The same, AC_ERR_QUOTA: DAEMON_WATCHES_MAX. */
+ac_status agentcored_watch_sessions(agentcored *d, const daemon_watch *watch, ac_error *err) AC_MUST_USE;
 
 /* ---- rooms.c ---- */
 

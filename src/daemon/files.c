@@ -174,3 +174,31 @@ ac_status file_write(const char *path, file_mode mode, const void *data, size_t 
     memcpy(temporary, path, strlen(path) + 1);
     return sync_directory(dirname(temporary), err);
 }
+
+/* ---- files for sandboxes ---- */
+
+static int open_beside(const char *place, const char *name)
+{
+    char path[PATH_MAX + 128];
+    ssize_t length = readlink("/proc/self/exe", path, PATH_MAX);
+    char *slash;
+
+    if (length <= 0)
+        return -1;
+    path[length] = '\0';
+    slash = strrchr(path, '/');
+    if (!slash)
+        return -1;
+    snprintf(slash + 1, sizeof path - (size_t)(slash + 1 - path), "%s%s", place, name);
+    return open(path, O_RDONLY | O_CLOEXEC);
+}
+
+int file_open_guest(const char *name)
+{
+    static const char *const places[] = {"", "guest/", "../guest/", "../libexec/agentcore/"};
+    int fd = -1;
+
+    for (size_t i = 0; i < ARRAY_SIZE(places) && fd < 0; i++)
+        fd = open_beside(places[i], name);
+    return fd;
+}

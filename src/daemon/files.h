@@ -30,6 +30,10 @@ typedef enum file_mode {
  * one: a temporary file beside it, fsync, rename or link, fsync of the directory. */
 ac_status file_write(const char *path, file_mode mode, const void *data, size_t length, ac_error *err) AC_MUST_USE;
 
+/* Open a file that is for the inside of sandboxes: it is beside this program, in guest/ of a build, or in
+ * ../libexec/agentcore of an installation.  -1: it is in none of them. */
+int file_open_guest(const char *name);
+
 /* "directory/name" as new memory; NULL when memory runs out. */
 char *path_join(const char *directory, const char *name);
 

@@ -134,7 +134,6 @@ static bool begin_request(http_conn *c)
         return false;
     http1_begin(&c->reader, &c->exchange->message, &c->exchange->arena);
     c->phase = CONN_READING;
-    deadline_arm(&c->home->loop, &c->home->header_due, &c->read_due);
     return true;
 }
 
@@ -157,9 +156,10 @@ static size_t parse(http_conn *c, char *data, size_t length)
     size_t used = 0;
 
     while (used < length && (c->phase == CONN_IDLE || c->phase == CONN_READING)) {
+        bool begun = c->phase == CONN_IDLE;
         size_t consumed = 0;
 
-        if (c->phase == CONN_IDLE) {
+        if (begun) {
             /* Empty lines before a request line are to be ignored (RFC 9112 section 2.2). */
             if (data[used] == '\r' || data[used] == '\n') {
                 used++;
@@ -180,6 +180,8 @@ static size_t parse(http_conn *c, char *data, size_t length)
             http_conn_refuse(c, c->reader.error_status, c->reader.error);
         else if (c->reader.head_done)
             deadline_arm(&c->home->loop, &c->home->body_due, &c->read_due); /* it is silence that times out */
+        else if (begun) /* and of a head that its whole takes too long */
+            deadline_arm(&c->home->loop, &c->home->header_due, &c->read_due);
     }
     return used;
 }
@@ -374,6 +376,7 @@ http_conn *http_conn_new(http_home *home, http_transport *t)
     http1_init(&c->reader, &home->server->reader_options);
     t->events = &events;
     t->owner = c;
+    t->may_gather = true;
     c->next = home->conns;
     if (c->next)
         c->next->previous = c;

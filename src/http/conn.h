@@ -127,19 +127,20 @@ struct http_exchange {
     http_conn *conn; /* loop thread only; NULL when the connection is gone or has moved on */
     arena arena;
     http1_message message;
-    loop_task flush_task;
-
+    buf head;
+    buf room; /* the memory of a body that was copied behind its head */
     pthread_mutex_t lock;
     pthread_cond_t changed; /* room in the stream, a message, or gone */
-    exchange_state state;
+
+    exchange_state state; /* all zeroes at first, from here on */
+    loop_task flush_task;
     http_framing framing;
     bool keep_alive; /* as the head said */
     bool finished;   /* the answer is complete */
     bool scheduled;  /* flush_task is posted */
     bool timed_out;  /* gone because the client took nothing */
     bool aborted;    /* the answer cannot be completed: cut off after what is pending */
-    buf head, pending;
-    buf room;        /* the memory of a body that was copied behind its head */
+    buf pending;
     size_t inflight; /* bytes on their way to the socket */
     size_t sent_max; /* bytes allocated for a whole answer */
     unsigned waiters;

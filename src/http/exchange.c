@@ -39,8 +39,11 @@ static http_exchange *take_spare(http_home *home)
     }
 
     http_exchange *x = malloc(sizeof *x); /* not calloc, which passes by glibc's per-thread cache */
-    if (x)
+    if (x) {
         memset(x, 0, sizeof *x);
+        pthread_mutex_init(&x->lock, NULL);
+        pthread_cond_init(&x->changed, NULL);
+    }
     return x;
 }
 
@@ -56,8 +59,6 @@ http_exchange *http_exchange_new(http_conn *c)
     x->conn = c;
     x->flush_task.run = flush_task;
     x->head.cap = x->pending.cap = SIZE_MAX / 2;
-    pthread_mutex_init(&x->lock, NULL);
-    x->changed = (pthread_cond_t)PTHREAD_COND_INITIALIZER;
     return x;
 }
 
@@ -83,6 +84,8 @@ static void free_memory(http_exchange *x)
     buf_done(&x->room);
     http1_message_done(&x->message);
     arena_done(&x->arena);
+    pthread_mutex_destroy(&x->lock);
+    pthread_cond_destroy(&x->changed);
     free(x);
 }
 
@@ -91,16 +94,21 @@ static size_t end(http_exchange *x)
 {
     http_ws_free(x->ws);
     buf_done(&x->pending);
-    pthread_mutex_destroy(&x->lock);
-    pthread_cond_destroy(&x->changed);
     return MAX(x->message.body.capacity, x->sent_max);
+}
+
+/* Whether it was the last reference.  Whoever has the only one can keep it from nobody: then nothing is counted. */
+static bool was_last(http_exchange *x)
+{
+    return atomic_load_explicit(&x->refs, memory_order_acquire) == 1 ||
+           atomic_fetch_sub_explicit(&x->refs, 1, memory_order_acq_rel) == 1;
 }
 
 void http_exchange_unref(http_exchange *x)
 {
     size_t large;
 
-    if (atomic_fetch_sub_explicit(&x->refs, 1, memory_order_acq_rel) != 1)
+    if (!was_last(x))
         return;
     large = end(x);
     free_memory(x);
@@ -119,7 +127,10 @@ static void recycle(http_exchange *x)
 
         arena_reset(&x->arena);
         http1_message_reset(&x->message, HTTP_SPARE_BUF_MAX);
-        *x = (http_exchange){.arena = x->arena, .message = x->message, .head = head, .room = room};
+        x->head = head;
+        x->room = room;
+        atomic_store_explicit(&x->gone, false, memory_order_relaxed);
+        memset((char *)x + offsetof(http_exchange, state), 0, sizeof *x - offsetof(http_exchange, state));
         memory_hide(x, SPARE_HIDDEN_BYTES);
         home->spares[home->spare_count++] = x;
         return;
@@ -134,7 +145,7 @@ static void flush_task(loop_task *task)
     http_exchange *x = CONTAINER_OF(task, http_exchange, flush_task);
 
     http_exchange_flush(x, true);
-    if (atomic_fetch_sub_explicit(&x->refs, 1, memory_order_acq_rel) == 1)
+    if (was_last(x))
         recycle(x);
 }
 
@@ -257,10 +268,13 @@ void http_exchange_schedule(http_exchange *x)
  * waits no longer.  (A handler that blocks the loop holds up the answers before it too, as it does everything else.) */
 static void schedule_answer(http_exchange *x)
 {
+    uint64_t arrived = x->message.request.arrived_ns, now = clock_recent_ns();
+
     if (x->scheduled)
         return;
-    if (!http_loop_here(x->loop) || !x->loop->dispatching ||
-        clock_monotonic_ns() - x->message.request.arrived_ns > ANSWER_HOLD_NS) {
+    if (now == arrived) /* nobody has looked at the clock since */
+        now = clock_monotonic_ns();
+    if (!http_loop_here(x->loop) || !x->loop->dispatching || now - arrived > ANSWER_HOLD_NS) {
         http_exchange_schedule(x);
         return;
     }

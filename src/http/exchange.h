@@ -105,8 +105,8 @@ ac_status http_exchange_on_writable(http_exchange *x, void (*fn)(http_exchange *
 void http_stream_abort(http_exchange *x);
 
 /* Have fn called once, on the loop thread, when the exchange is over: answered to the end, or the client is gone.  The
- * exchange is kept referenced until then.  Errors: AC_ERR_STATE (one is set already), AC_ERR_CLOSED (over; fn is not
- * called). */
+ * exchange is kept referenced until then.  fn NULL: nobody is to be called any more.  Errors: AC_ERR_STATE (one is set
+ * already), AC_ERR_CLOSED (over; fn is not called, but one that was set before is). */
 ac_status http_exchange_on_over(http_exchange *x, void (*fn)(http_exchange *x, void *user), void *user) AC_MUST_USE;
 
 /* The loop that the exchange lives on; for rooms that bring other sockets to it. */

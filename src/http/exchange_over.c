@@ -27,7 +27,7 @@ ac_status http_exchange_on_over(http_exchange *x, void (*fn)(http_exchange *x, v
     ac_status status = AC_OK;
 
     pthread_mutex_lock(&x->lock);
-    if (x->on_over) {
+    if (x->on_over && fn && !atomic_load(&x->gone)) {
         status = AC_ERR_STATE;
     } else if (atomic_load(&x->gone)) {
         status = AC_ERR_CLOSED;

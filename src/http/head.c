@@ -11,7 +11,8 @@
 #include <time.h>
 
 #define HEAD_BYTES_MAX (1U << 20) /* all headers a service may set, and a small body behind them */
-#define HEAD_BYTES_USUAL 256
+#define HEAD_BYTES_START 256      /* status line, Date, framing and what goes around the content type: 160 at most */
+#define DATE_LINE_BYTES (sizeof "Date: \r\n" - 1 + CLOCK_HTTP_DATE_SIZE - 1)
 
 static const struct {
     int status;
@@ -95,12 +96,12 @@ bool http_field_valid(const char *name, const char *value)
 static const char *date_line(void)
 {
     static _Thread_local time_t second;
-    static _Thread_local char line[sizeof "Date: \r\n" + 30];
+    static _Thread_local char line[DATE_LINE_BYTES + 1];
     struct timespec now;
 
     clock_gettime(CLOCK_REALTIME_COARSE, &now); /* whole seconds are wanted: the cheap clock will do */
     if (now.tv_sec != second || !line[0]) {
-        char date[30];
+        char date[CLOCK_HTTP_DATE_SIZE];
         clock_http_date(now.tv_sec, date);
         snprintf(line, sizeof line, "Date: %s\r\n", date);
         second = now.tv_sec;
@@ -116,57 +117,66 @@ static ac_status append_field(buf *out, const char *name, const char *value)
     return buf_append(out, "\r\n", 2);
 }
 
-static ac_status append_status(buf *out, int status)
+static char *put(char *at, const void *text, size_t length)
+{
+    memcpy(at, text, length);
+    return at + length;
+}
+
+static char *put_status(char *at, int status)
 {
     if (status == 200)
-        return buf_append(out, "HTTP/1.1 200 OK\r\n", 17);
-    return buf_appendf(out, "HTTP/1.1 %d %s\r\n", status, http_reason(status));
+        return put(at, "HTTP/1.1 200 OK\r\n", 17);
+    return at + sprintf(at, "HTTP/1.1 %d %s\r\n", status, http_reason(status));
 }
 
-static ac_status append_length(buf *out, size_t length)
+static char *put_length(char *at, size_t length)
 {
-    char text[48] = "Content-Length: ";
-    char *p = text + sizeof text;
+    char digits[20];
+    char *first = digits + sizeof digits;
 
-    *--p = '\n';
-    *--p = '\r';
     do {
-        *--p = (char)('0' + length % 10);
+        *--first = (char)('0' + length % 10);
         length /= 10;
     } while (length);
-    AC_TRY(buf_append(out, text, 16));
-    return buf_append(out, p, (size_t)(text + sizeof text - p));
+    at = put(at, "Content-Length: ", 16);
+    at = put(at, first, (size_t)(digits + sizeof digits - first));
+    return put(at, "\r\n", 2);
 }
 
-static ac_status append_framing(buf *out, http_framing framing, size_t content_length)
+/* What every head begins with, in one go: HEAD_BYTES_START and the content type fit. */
+static char *put_start(char *at, const http_response *response, size_t type_length, http_framing framing,
+                       size_t content_length)
 {
-    switch (framing) {
-    case HTTP_FRAMING_LENGTH:
-        return append_length(out, content_length);
-    case HTTP_FRAMING_CHUNKED:
-        return buf_append_text(out, "Transfer-Encoding: chunked\r\n");
-    default:
-        return AC_OK;
+    at = put_status(at, response->status);
+    at = put(at, date_line(), DATE_LINE_BYTES);
+    if (response->content_type) {
+        at = put(at, "Content-Type: ", 14);
+        at = put(at, response->content_type, type_length);
+        at = put(at, "\r\n", 2);
     }
+    if (framing == HTTP_FRAMING_LENGTH)
+        at = put_length(at, content_length);
+    else if (framing == HTTP_FRAMING_CHUNKED)
+        at = put(at, "Transfer-Encoding: chunked\r\n", 28);
+    return at;
 }
 
 ac_status http_head_write(buf *out, const http_response *response, http_framing framing, size_t content_length,
                           int minor_version, bool keep_alive)
 {
+    size_t type_length = response->content_type ? strlen(response->content_type) : 0;
+    size_t body_length = content_length <= HTTP_BODY_COPY_MAX ? content_length : 0;
+
     out->cap = HEAD_BYTES_MAX;
-    AC_TRY(buf_reserve(out, HEAD_BYTES_USUAL + (content_length <= HTTP_BODY_COPY_MAX ? content_length : 0)));
-    AC_TRY(append_status(out, response->status));
-    AC_TRY(buf_append_text(out, date_line()));
-    if (response->content_type)
-        AC_TRY(append_field(out, "Content-Type", response->content_type));
-    AC_TRY(append_framing(out, framing, content_length));
+    if (type_length > HEAD_BYTES_MAX)
+        return AC_ERR_TOO_LARGE;
+    AC_TRY(buf_reserve(out, HEAD_BYTES_START + type_length + body_length));
+    out->length =
+        (size_t)(put_start(out->data + out->length, response, type_length, framing, content_length) - out->data);
     for (size_t i = 0; i < response->field_count; i++)
         AC_TRY(append_field(out, response->fields[i].name, response->fields[i].value));
-    if (response->status == 101)
+    if (response->status == 101 || (keep_alive && minor_version > 0))
         return buf_append(out, "\r\n", 2);
-    if (!keep_alive)
-        AC_TRY(buf_append_text(out, "Connection: close\r\n"));
-    else if (minor_version == 0)
-        AC_TRY(buf_append_text(out, "Connection: keep-alive\r\n"));
-    return buf_append(out, "\r\n", 2);
+    return buf_append_text(out, keep_alive ? "Connection: keep-alive\r\n\r\n" : "Connection: close\r\n\r\n");
 }

@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "base/json.h"
+#include "http/http1_plain.h"
 
 #include <string.h>
 #include <strings.h>
@@ -26,14 +27,18 @@ static http1_message *message_of(llhttp_t *p)
     return ((http1_reader *)p->data)->message;
 }
 
-static int fail(llhttp_t *p, int status, const char *what)
+static http1_event refuse(http1_reader *r, int status, const char *what)
 {
-    http1_reader *r = p->data;
-
     if (!r->error_status) {
         r->error_status = status;
         r->error = what;
     }
+    return HTTP1_ERROR;
+}
+
+static int fail(llhttp_t *p, int status, const char *what)
+{
+    refuse(p->data, status, what);
     return HPE_USER;
 }
 
@@ -129,7 +134,7 @@ static int on_value_complete(llhttp_t *p)
 
 /* ---- the head as a whole ---- */
 
-static int fill_headers(llhttp_t *p)
+static int fill_headers(llhttp_t *p, http_header **ret_headers)
 {
     http1_message *m = message_of(p);
     size_t count = (m->span_count / 2 - 1) / 2;
@@ -147,7 +152,7 @@ static int fill_headers(llhttp_t *p)
         value[length] = '\0';
         headers[i] = (http_header){m->head.data + span[0], value, span[1], length};
     }
-    m->request.headers = headers;
+    m->request.headers = *ret_headers = headers;
     m->request.header_count = count;
     return 0;
 }
@@ -190,33 +195,30 @@ static bool name_is(const http_header *h, const char *name, size_t length)
 
 #define NAME_IS(header, literal) name_is(header, literal, sizeof literal - 1)
 
-/* The WebSocket opening handshake as RFC 6455 section 4.2.1 wants it; a key that comes twice is no key. */
-typedef struct ws_offer {
-    bool upgrade, connection, version, key;
+/* What a head says of its host, and of a WebSocket's opening handshake (RFC 6455 section 4.2.1).
+ *
+ * Clients write lines of the handshake twice: their WebSocket library's own, and behind them those that they gave it as
+ * more headers; the Python SDK's generate_ws_connection hands out all of them.  The library goes by its own, so the
+ * first line of a name counts and the others are dropped, provided that they name the same host and version. */
+typedef struct head_check {
+    const char *host;
+    bool hosts_differ, hosts_many;
+    bool upgrade, connection, version, other_version, key;
     unsigned keys;
-} ws_offer;
+} head_check;
 
-/* host [":" port], with nothing in it that belongs to another part of a URI (RFC 9112 section 3.2). */
-static bool host_valid(const http_header *h)
-{
-    static const char others[] = "-._~!$&'()*+,;=%:[]";
-
-    for (const char *c = h->value; *c; c++)
-        if (!((*c >= '0' && *c <= '9') || ((*c | 0x20) >= 'a' && (*c | 0x20) <= 'z') || strchr(others, *c)))
-            return false;
-    return true;
-}
-
-static int check_header(llhttp_t *p, const http_header *h, unsigned *hosts, ws_offer *ws)
+static int check_header(llhttp_t *p, const http_header *h, head_check *c)
 {
     http1_message *m = message_of(p);
 
     switch (h->name_length) {
     case 4:
         if (NAME_IS(h, "Host")) {
-            (*hosts)++;
-            if (!host_valid(h))
+            if (!http1_host_valid(h->value))
                 return fail(p, 400, "malformed Host");
+            c->hosts_many = c->host != NULL;
+            c->hosts_differ |= c->host && !value_is(h, c->host);
+            c->host = h->value;
         }
         break;
     case 6:
@@ -228,11 +230,11 @@ static int check_header(llhttp_t *p, const http_header *h, unsigned *hosts, ws_o
         break;
     case 7:
         if (NAME_IS(h, "Upgrade"))
-            ws->upgrade |= ws_header_has_token(h->value, "websocket");
+            c->upgrade |= ws_header_has_token(h->value, "websocket");
         break;
     case 10:
         if (NAME_IS(h, "Connection"))
-            ws->connection |= ws_header_has_token(h->value, "upgrade");
+            c->connection |= ws_header_has_token(h->value, "upgrade");
         break;
     case 17:
         if (NAME_IS(h, "Transfer-Encoding")) {
@@ -241,12 +243,13 @@ static int check_header(llhttp_t *p, const http_header *h, unsigned *hosts, ws_o
             if (!value_is(h, "chunked"))
                 return fail(p, 400, "a transfer coding other than chunked");
         } else if (NAME_IS(h, "Sec-WebSocket-Key")) {
-            ws->key = ws->keys++ == 0 && ws_key_valid(h->value);
+            if (c->keys++ == 0)
+                c->key = ws_key_valid(h->value);
         }
         break;
     case 21:
         if (NAME_IS(h, "Sec-WebSocket-Version"))
-            ws->version = value_is(h, "13");
+            *(value_is(h, "13") ? &c->version : &c->other_version) = true;
         break;
     default:
         break;
@@ -254,24 +257,49 @@ static int check_header(llhttp_t *p, const http_header *h, unsigned *hosts, ws_o
     return 0;
 }
 
-static int check_headers(llhttp_t *p)
+/* Keep the first line of each name that a handshake has once. */
+static void drop_repeated(http_header *headers, size_t *count)
+{
+    static const char *const names[] = {"Host", "Sec-WebSocket-Key", "Sec-WebSocket-Version"};
+    bool seen[ARRAY_SIZE(names)] = {false};
+    size_t kept = 0;
+
+    for (size_t i = 0; i < *count; i++) {
+        size_t n = 0;
+
+        while (n < ARRAY_SIZE(names) && !name_is(&headers[i], names[n], strlen(names[n])))
+            n++;
+        if (n < ARRAY_SIZE(names)) {
+            if (seen[n])
+                continue;
+            seen[n] = true;
+        }
+        headers[kept++] = headers[i];
+    }
+    *count = kept;
+}
+
+static int check_headers(llhttp_t *p, http_header *headers)
 {
     http1_reader *r = p->data;
     http1_message *m = r->message;
-    ws_offer ws = {0};
-    unsigned hosts = 0;
+    head_check c = {0};
 
     for (size_t i = 0; i < m->request.header_count; i++)
-        if (check_header(p, &m->request.headers[i], &hosts, &ws))
+        if (check_header(p, &headers[i], &c))
             return HPE_USER;
-    if (hosts > 1 || (hosts == 0 && p->http_minor >= 1))
-        return fail(p, 400, hosts ? "more than one Host" : "no Host");
+    if (!c.host && p->http_minor >= 1)
+        return fail(p, 400, "no Host");
     m->has_body = (p->flags & F_CHUNKED) || ((p->flags & F_CONTENT_LENGTH) && p->content_length > 0);
     m->content_length = p->flags & F_CONTENT_LENGTH ? p->content_length : 0;
     if (m->content_length > r->options->body_bytes_max)
         return fail(p, 413, "body larger than the limit");
-    m->request.websocket = ws.upgrade && ws.connection && ws.version && ws.key && p->method == HTTP_GET &&
-                           p->http_minor >= 1 && !m->has_body;
+    m->request.websocket = c.upgrade && c.connection && c.version && !c.other_version && c.key &&
+                           p->method == HTTP_GET && p->http_minor >= 1 && !m->has_body;
+    if (c.hosts_many && (c.hosts_differ || !m->request.websocket))
+        return fail(p, 400, "more than one Host");
+    if (m->request.websocket)
+        drop_repeated(headers, &m->request.header_count);
     return 0;
 }
 
@@ -279,10 +307,11 @@ static int on_headers_complete(llhttp_t *p)
 {
     http1_reader *r = p->data;
     http1_message *m = r->message;
+    http_header *headers;
 
     if (p->http_major != 1)
         return fail(p, 505, "unknown HTTP version");
-    if (fill_headers(p) || fill_target(p) || check_headers(p))
+    if (fill_headers(p, &headers) || fill_target(p) || check_headers(p, headers))
         return HPE_USER;
     m->request.method = llhttp_method_name((llhttp_method_t)p->method);
     m->request.head = p->method == HTTP_HEAD;
@@ -296,37 +325,47 @@ static int on_headers_complete(llhttp_t *p)
     return m->has_body ? HPE_PAUSED : 0;
 }
 
-static int on_body(llhttp_t *p, const char *at, size_t length)
+/* ---- the body ---- */
+
+static bool add_body(http1_reader *r, const char *at, size_t length)
 {
-    http1_reader *r = p->data;
     http1_message *m = r->message;
 
-    if (m->body.length + length > r->options->body_bytes_max)
-        return fail(p, 413, "body larger than the limit");
     /* A length that was only promised is not allocated at once: a megabyte at a time until it is really there. */
     if (m->body.length == 0 && buf_reserve(&m->body, MIN(m->content_length, 1U << 20) + JSON_PADDING) != AC_OK)
-        return fail(p, 500, "out of memory");
-    if (buf_append(&m->body, at, length) != AC_OK)
-        return fail(p, 500, "out of memory");
-    return 0;
+        return false;
+    return buf_append(&m->body, at, length) == AC_OK;
 }
 
 static char no_body[JSON_PADDING + 1]; /* for requests without one: zeroes, and written with zeroes only */
 
-static int on_message_complete(llhttp_t *p)
+static bool finish_body(http1_reader *r)
 {
-    http1_reader *r = p->data;
     http1_message *m = r->message;
 
     if (m->body.length) {
         if (buf_reserve(&m->body, JSON_PADDING) != AC_OK)
-            return fail(p, 500, "out of memory");
+            return false;
         memset(m->body.data + m->body.length, 0, JSON_PADDING);
     }
     m->request.body = m->body.length ? m->body.data : no_body;
     m->request.body_length = m->body.length;
     r->complete = true;
-    return HPE_PAUSED;
+    return true;
+}
+
+static int on_body(llhttp_t *p, const char *at, size_t length)
+{
+    http1_reader *r = p->data;
+
+    if (r->message->body.length + length > r->options->body_bytes_max)
+        return fail(p, 413, "body larger than the limit");
+    return add_body(r, at, length) ? 0 : fail(p, 500, "out of memory");
+}
+
+static int on_message_complete(llhttp_t *p)
+{
+    return finish_body(p->data) ? HPE_PAUSED : fail(p, 500, "out of memory");
 }
 
 static const llhttp_settings_t settings = {
@@ -360,24 +399,44 @@ void http1_begin(http1_reader *r, http1_message *message, arena *a)
     llhttp_reset(&r->parser);
     r->message = message;
     r->head_bytes = r->framing_bytes = 0;
-    r->in_head = true;
-    r->head_done = r->complete = r->in_name = false;
+    r->fresh = r->in_head = true;
+    r->plain = r->head_done = r->complete = r->in_name = false;
     r->error_status = 0;
 }
 
-static http1_event refuse(http1_reader *r, int status, const char *what)
+/* The head of a plain request is there: so much of its body as is, too. */
+static http1_event read_plain(http1_reader *r, const char *data, size_t length, size_t *ret_consumed)
 {
-    if (!r->error_status) {
-        r->error_status = status;
-        r->error = what;
-    }
-    return HTTP1_ERROR;
+    bool was_in_head = r->in_head;
+    size_t taken = MIN(length, r->body_left);
+
+    r->in_head = false;
+    r->head_done = true;
+    if (taken && !add_body(r, data, taken))
+        return refuse(r, 500, "out of memory");
+    r->body_left -= taken;
+    *ret_consumed += taken;
+    if (r->body_left > 0)
+        return was_in_head ? HTTP1_HEAD : HTTP1_MORE;
+    if (!finish_body(r))
+        return refuse(r, 500, "out of memory");
+    r->message = NULL;
+    return HTTP1_COMPLETE;
 }
 
 http1_event http1_read(http1_reader *r, const char *data, size_t length, size_t *ret_consumed)
 {
     size_t consumed = 0;
 
+    *ret_consumed = 0;
+    if (r->fresh) {
+        *ret_consumed = http1_plain_head(r->message, r->options, data, length);
+        r->plain = *ret_consumed > 0;
+        r->body_left = r->message->content_length;
+        r->fresh = false;
+    }
+    if (r->plain)
+        return read_plain(r, data + *ret_consumed, length - *ret_consumed, ret_consumed);
     while (consumed < length) {
         size_t piece = length - consumed;
         bool was_in_head = r->in_head;

@@ -1,7 +1,8 @@
 /* http1.h - reading HTTP/1.x requests, sans-IO: bytes in; a head, a body and an end, or an error out.
  *
  * llhttp parses, strictly; added here are the limits, what RFC 9112 asks of a server beyond the grammar (Host, framing
- * that is not ambiguous, the form of the target), and the table of headers. */
+ * that is not ambiguous, the form of the target), and the table of headers.  An ordinary request whose head comes in
+ * one piece takes a short cut to the same result: http1_plain.h. */
 #ifndef HTTP_HTTP1_H
 #define HTTP_HTTP1_H
 
@@ -44,8 +45,11 @@ typedef struct http1_reader {
     const char *piece;      /* what is being parsed right now */
     size_t head_bytes;      /* of the current head before it */
     size_t framing_bytes;   /* of the current body, as sent */
+    uint64_t body_left;     /* of a plain request's body */
     int error_status;
     const char *error; /* static text, for the log */
+    bool fresh;        /* nothing of the message was fed yet */
+    bool plain;        /* it is read without llhttp: see http1_plain.h */
     bool in_head, in_name, head_done, complete;
 } http1_reader;
 

@@ -102,6 +102,54 @@ void http_loop_release(http_loop *loop)
     loop->held_count = 0;
 }
 
+/* ---- input ---- */
+
+char *http_loop_read_room(http_loop *loop, size_t *ret_length)
+{
+    *ret_length = LOOP_READ_BUFFER_BYTES - loop->read_used;
+    return loop->read_buffer + loop->read_used;
+}
+
+void http_loop_deliver(http_loop *loop)
+{
+    for (unsigned i = 0; i < loop->input_count; i++) {
+        const loop_input *input = &loop->inputs[i];
+
+        if (input->from)
+            input->deliver(input->from, input->data, input->length);
+    }
+    loop->input_count = 0;
+    loop->read_used = 0;
+}
+
+void http_loop_gather(http_loop *loop, void (*deliver)(void *from, char *data, size_t length), void *from, char *data,
+                      size_t length)
+{
+    loop_input *input = &loop->inputs[loop->input_count++];
+
+    input->deliver = deliver;
+    input->from = from;
+    input->data = data;
+    input->length = length;
+    loop->read_used += length;
+    if (loop->input_count == LOOP_INPUTS_MAX || loop->read_used > LOOP_READ_BUFFER_BYTES - LOOP_READ_ROOM_MIN)
+        http_loop_deliver(loop);
+}
+
+void http_loop_forget(http_loop *loop, const void *from)
+{
+    for (unsigned i = 0; i < loop->input_count; i++)
+        if (loop->inputs[i].from == from)
+            loop->inputs[i].from = NULL;
+}
+
+static void on_after_poll(uv_check_t *check)
+{
+    http_loop_deliver(check->data);
+}
+
+/* ---- turns ---- */
+
 static void end_turn(http_loop *loop)
 {
     http_loop_enter(loop);
@@ -223,11 +271,14 @@ ac_status http_loop_init(http_loop *loop)
         return AC_ERR_NOMEM;
     }
     uv_timer_init(&loop->uv, &loop->tick);
+    uv_check_init(&loop->uv, &loop->after_poll);
     uv_prepare_init(&loop->uv, &loop->before_poll);
-    loop->wake.data = loop->tick.data = loop->before_poll.data = loop;
+    loop->wake.data = loop->tick.data = loop->after_poll.data = loop->before_poll.data = loop;
+    uv_check_start(&loop->after_poll, on_after_poll);
     uv_prepare_start(&loop->before_poll, on_before_poll);
     uv_unref((uv_handle_t *)&loop->wake);
     uv_unref((uv_handle_t *)&loop->tick);
+    uv_unref((uv_handle_t *)&loop->after_poll);
     uv_unref((uv_handle_t *)&loop->before_poll);
     http_loop_adopt(loop);
     return AC_OK;
@@ -242,6 +293,7 @@ void http_loop_done(http_loop *loop)
 {
     uv_close((uv_handle_t *)&loop->wake, NULL);
     uv_close((uv_handle_t *)&loop->tick, NULL);
+    uv_close((uv_handle_t *)&loop->after_poll, NULL);
     uv_close((uv_handle_t *)&loop->before_poll, NULL);
     uv_run(&loop->uv, UV_RUN_DEFAULT);
     uv_loop_close(&loop->uv);

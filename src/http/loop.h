@@ -33,13 +33,24 @@ typedef struct deadline_list {
 } deadline_list;
 
 #define LOOP_READ_BUFFER_BYTES 65536
+#define LOOP_READ_ROOM_MIN 16384 /* bytes of it that a read can count on */
+#define LOOP_INPUTS_MAX 32       /* that wait in it */
 #define LOOP_DEADLINE_KINDS_MAX 16
 #define LOOP_HELD_MAX 32
+
+/* What was read from one connection and waits in the read buffer. */
+typedef struct loop_input {
+    void (*deliver)(void *from, char *data, size_t length);
+    void *from; /* NULL: it is gone */
+    char *data;
+    size_t length;
+} loop_input;
 
 struct http_loop {
     uv_loop_t uv;
     uv_async_t wake;
     uv_timer_t tick;
+    uv_check_t after_poll;          /* all is read: deliver what was gathered */
     uv_prepare_t before_poll;       /* the end of a turn: run what was held, flush what was logged */
     _Atomic(loop_task *) inbox;     /* newest first */
     loop_task *local, **local_tail; /* posted by the loop thread itself while it dispatches */
@@ -53,6 +64,9 @@ struct http_loop {
     size_t deadlines_armed;
     unsigned tick_ms; /* the timer's period while it runs */
     char *read_buffer;
+    size_t read_used; /* by what waits */
+    loop_input inputs[LOOP_INPUTS_MAX];
+    unsigned input_count;
 };
 
 /* Errors: AC_ERR_NOMEM, AC_ERR_IO. */
@@ -89,6 +103,21 @@ void http_loop_hold(http_loop *loop, loop_task *task);
 
 /* Have what is held run with what is posted. */
 void http_loop_release(http_loop *loop);
+
+/* Where to read to: at least LOOP_READ_ROOM_MIN bytes, shared by all connections.  What is read there is either used
+ * before the next read, or gathered. */
+char *http_loop_read_room(http_loop *loop, size_t *ret_length);
+
+/* Have deliver(from, data, length) called when everything that has come in is read, for data that was read into the
+ * room just now; earlier when the room gets short.  For work that is cheaper done in a row. */
+void http_loop_gather(http_loop *loop, void (*deliver)(void *from, char *data, size_t length), void *from, char *data,
+                      size_t length);
+
+/* Deliver what was gathered now; not from inside a delivery. */
+void http_loop_deliver(http_loop *loop);
+
+/* What was gathered from there is not to be delivered any more. */
+void http_loop_forget(http_loop *loop, const void *from);
 
 /* Run the loop until it ends, in turns: what it does to end one is done even after the last. */
 void http_loop_run(http_loop *loop);

@@ -200,8 +200,10 @@ void http_exchange_flush(http_exchange *x, bool scheduled)
     state = x->state;
     pthread_mutex_unlock(&x->lock);
     upgraded = c->phase == CONN_HANDLING && (state == EXCHANGE_WEBSOCKET || state == EXCHANGE_TUNNEL);
-    if (upgraded)
+    if (upgraded) {
         c->phase = state == EXCHANGE_TUNNEL ? CONN_TUNNEL : CONN_WEBSOCKET;
+        c->transport->may_gather = false;
+    }
     http_conn_send(c, &head, &body, framing, last);
     buf_done(&body);
     if (state == EXCHANGE_WHOLE) {

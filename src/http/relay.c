@@ -36,6 +36,7 @@ static void tell_end(http_relay *r, http_upstream *u, ac_status status, bool cli
         .status = status,
         .client_gone = client_gone,
         .answered = r->answered,
+        .unsent = r->unsent,
         .server_status = r->server_status,
         .bytes_out = r->bytes_out,
     };
@@ -58,6 +59,10 @@ void relay_end(http_relay *r, ac_status status, bool client_gone, const ac_error
     if (u && !r->server_done) {
         http_upstream_close(u);
         u = NULL;
+    }
+    if (!r->answered && !client_gone && http_exchange_on_over(r->x, NULL, NULL) != AC_OK) {
+        status = AC_ERR_CLOSED; /* and has not been told so yet */
+        client_gone = true;
     }
     tell_end(r, u, status, client_gone, err);
     buf_done(&r->body);
@@ -309,6 +314,7 @@ static void on_done(http_upstream *u, ac_status status, const ac_error *err, voi
     }
     r->server_done = true;
     r->server_result = status;
+    r->unsent = status == AC_ERR_IO;
     if (r->mode == RELAY_STREAM && r->body.length) { /* the client has not had all of it */
         ac_error *copy = err ? arena_alloc(http_exchange_arena(r->x), sizeof *copy) : NULL;
 
@@ -347,6 +353,7 @@ static void send_request(http_relay *r, bool fresh)
     r->u = r->events.connect(http_exchange_loop(r->x), fresh, r->events.user);
     if (!r->u) {
         ac_error_set(&err, AC_ERR_IO, "there is no connection to the server");
+        r->unsent = true;
         relay_end(r, AC_ERR_IO, false, &err);
         return;
     }

@@ -17,7 +17,8 @@ typedef struct http_relay http_relay;
 typedef struct http_relay_answer {
     int status;               /* that the client sees; set to the server's */
     const char *content_type; /* likewise */
-    const http_field *fields; /* all others that the client sees: none of the server's goes through by itself */
+    const http_field *fields; /* all others that the client sees: none of the server's goes through by itself, but for a
+                                 WebSocket's handshake those that are not among them */
     size_t field_count;
 } http_relay_answer;
 
@@ -32,6 +33,7 @@ typedef struct http_relay_result {
                           upstream.h */
     bool client_gone;
     bool answered;         /* the client has had (part of) an answer; when not, the callee of on_end must answer */
+    bool unsent;           /* no connection could be had: the server knows nothing of the request */
     int server_status;     /* 0: no head came */
     const char *collected; /* with HTTP_RELAY_COLLECT: the server's body, NUL-terminated, cut at collect_max */
     size_t collected_length;
@@ -58,9 +60,10 @@ typedef struct http_relay_options {
 
 /* Start; takes over no reference: x must live until on_end (it is referenced meanwhile).  The exchange's on_over and
  * on_writable are the relay's, and its arena is the loop's from here on.  A kept connection that turns out to be stale
- * is replaced by a fresh one, once.  When the server's answer breaks off in the middle, so does the client's (the
- * connection is closed without the end of the body).  A 101 becomes a tunnel: the server's Sec-WebSocket-Accept,
- * -Protocol and -Extensions go to the client beside the fields of the answer.
+ * is replaced by a fresh one, once.  After an on_end without an answer the exchange may be relayed again.  When the
+ * server's answer breaks off in the middle, so does the client's (the connection is closed without the end of the
+ * body).  A 101 becomes a tunnel: the server's Sec-WebSocket-Accept, -Protocol and -Extensions go to the client beside
+ * the fields of the answer.
  * AC_ERR_NOMEM, AC_ERR_INVALID (the request cannot be sent), AC_ERR_CLOSED (the client has gone already): on_end does
  * not come. */
 ac_status http_relay_start(http_exchange *x, const http_relay_options *options, const http_relay_events *events)

@@ -23,6 +23,7 @@ struct http_relay {
     loop_task task;
     relay_mode mode;
     bool retried;
+    bool unsent;       /* no connection came to be */
     bool answered;     /* the client's answer has begun */
     bool events_plain; /* an event stream that is not compressed */
     bool server_done;  /* on_done came, and this is what it said */

@@ -92,6 +92,14 @@ void relay_tunnel_done(http_relay *r)
 
 static const char *const passed_on[] = {"Sec-WebSocket-Accept", "Sec-WebSocket-Protocol", "Sec-WebSocket-Extensions"};
 
+static bool answer_has(const http_relay_answer *answer, const char *name)
+{
+    for (size_t i = 0; i < answer->field_count; i++)
+        if (strcasecmp(answer->fields[i].name, name) == 0)
+            return true;
+    return false;
+}
+
 ac_status relay_begin_tunnel(http_relay *r, const http_upstream_head *head, const http_relay_answer *answer)
 {
     http_tunnel_events events = {.on_data = on_client_data, .on_eof = on_client_eof, .user = r};
@@ -105,7 +113,7 @@ ac_status relay_begin_tunnel(http_relay *r, const http_upstream_head *head, cons
     for (size_t i = 0; i < ARRAY_SIZE(passed_on); i++) {
         const char *value = relay_header(head, passed_on[i]);
 
-        if (value)
+        if (value && !answer_has(answer, passed_on[i]))
             fields[count++] = (http_field){passed_on[i], value};
     }
     AC_TRY(http_tunnel_begin(r->x, fields, count, &events));

@@ -45,7 +45,8 @@ typedef struct http_transport_events {
 struct http_transport {
     const http_transport_ops *ops;
     const http_transport_events *events;
-    void *owner; /* NULL: nobody wants to hear of it */
+    void *owner;     /* NULL: nobody wants to hear of it */
+    bool may_gather; /* set by the owner: input may come when all connections of the loop have been read */
 };
 
 /* A transport over a connected socket, which it owns.  NULL: out of memory, the socket is still the caller's. */

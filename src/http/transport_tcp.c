@@ -9,6 +9,8 @@
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 
+#define GATHERED_BYTES_MAX 4096 /* what is larger is used at once */
+
 typedef struct tcp_transport {
     http_transport base;
     uv_tcp_t tcp;
@@ -27,21 +29,39 @@ static uv_stream_t *stream_of(http_transport *t)
     return (uv_stream_t *)&tcp_of(t)->tcp;
 }
 
-/* Reading is synchronous with the callback, so all connections of a loop share one buffer. */
 static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *ret_buf)
 {
     tcp_transport *t = handle->data;
+    size_t length;
+    char *room = http_loop_read_room(t->loop, &length);
 
     (void)suggested;
-    *ret_buf = uv_buf_init(t->loop->read_buffer, LOOP_READ_BUFFER_BYTES);
+    *ret_buf = uv_buf_init(room, (unsigned)length);
 }
 
+static void deliver(void *from, char *data, size_t length)
+{
+    tcp_transport *t = from;
+
+    t->base.events->input(t->base.owner, data, length);
+}
+
+/* Requests are small and come in crowds: they are read in a row, and then served in a row.  Whatever else there is to
+ * say about a connection is said after its input. */
 static void on_read(uv_stream_t *stream, ssize_t length, const uv_buf_t *buffer)
 {
     tcp_transport *t = stream->data;
 
+    if (length > 0 && length <= GATHERED_BYTES_MAX && t->base.may_gather) {
+        http_loop_gather(t->loop, deliver, t, buffer->base, (size_t)length);
+        return;
+    }
+    if (length != 0)
+        http_loop_deliver(t->loop);
+    if (uv_is_closing((uv_handle_t *)stream))
+        return;
     if (length > 0)
-        t->base.events->input(t->base.owner, buffer->base, (size_t)length);
+        deliver(t, buffer->base, (size_t)length);
     else if (length == UV_EOF)
         t->base.events->eof(t->base.owner);
     else if (length < 0)
@@ -128,6 +148,7 @@ static void on_closed(uv_handle_t *handle)
 
 static void tcp_close(http_transport *t)
 {
+    http_loop_forget(tcp_of(t)->loop, tcp_of(t));
     uv_close((uv_handle_t *)&tcp_of(t)->tcp, on_closed);
 }
 

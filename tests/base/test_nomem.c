@@ -160,6 +160,29 @@ static void write_json(void)
         yyjson_mut_doc_free(TAKE_PTR(doc));
 }
 
+static ac_status pack_text(buf *out, const char *format, ...)
+{
+    json_repairs repairs;
+    va_list args;
+
+    va_start(args, format);
+    ac_status status = json_vpack_text(out, JSON_SPACED, &repairs, format, args);
+    va_end(args);
+    return status;
+}
+
+static void write_packed(void)
+{
+    static char text[3000];
+    memset(text, '\n', sizeof(text) - 1);
+
+    _cleanup_(buf_done) buf out = BUF_INIT(SIZE_MAX);
+    assert_true(buf_append_text(&out, "before") == AC_OK || has_failed);
+    size_t before = out.length;
+    ac_status status = pack_text(&out, "{s:[s, i, f]}", "a", text, 1, 1e-300);
+    assert_true(status == AC_OK || (status == AC_ERR_NOMEM && has_failed && out.length == before));
+}
+
 static void log_lines(void)
 {
     static char text[3000];
@@ -190,6 +213,7 @@ static void json_write_survives(void **state)
 {
     (void)state;
     fail_everywhere(write_json);
+    fail_everywhere(write_packed);
 }
 
 static void log_survives(void **state)

@@ -65,16 +65,17 @@ static void pack_equals_what_hands_build(void **state)
     assert_true(yyjson_mut_equals(ac_json_pack(doc, "{s:s, s:[i, f]}", "name", "x", "at", 1, 0.25), by_hand));
 }
 
+static const char *const wrong_formats[] = {"",  " ", "{", "[",  "}",  "]",  "{]",  "[}",     "{s",   "{s:}", "{i:i}",
+                                            "z", "?", "%", "ii", "i}", "[i", "[i}", "{s?:i}", "{s:i", "n?",   "[[]"};
+
 static void wrong_formats_pack_nothing(void **state)
 {
-    static const char *const formats[] = {"",  " ", "{", "[",  "}",  "]",  "{]",  "[}",     "{s",   "{s:}", "{i:i}",
-                                          "z", "?", "%", "ii", "i}", "[i", "[i}", "{s?:i}", "{s:i", "n?",   "[[]"};
     _cleanup_(yyjson_mut_doc_freep) yyjson_mut_doc *doc = yyjson_mut_doc_new(NULL);
     char deep[80];
 
     (void)state;
-    for (size_t i = 0; i < ARRAY_SIZE(formats); i++)
-        assert_null(ac_json_pack(doc, formats[i], NULL, NULL, NULL));
+    for (size_t i = 0; i < ARRAY_SIZE(wrong_formats); i++)
+        assert_null(ac_json_pack(doc, wrong_formats[i], NULL, NULL, NULL));
     assert_null(ac_json_pack(doc, NULL));
     assert_null(ac_json_pack(NULL, "n"));
 
@@ -98,6 +99,79 @@ static void wrong_values_pack_nothing(void **state)
     assert_null(ac_json_pack(doc, "[o]", NULL));
     assert_null(ac_json_pack(doc, "[v]", NULL));
     assert_null(ac_json_pack(doc, "s%", NULL, (size_t)1));
+}
+
+/* Packing to text gives what packing to a value and writing that gives, and fails where that fails. */
+static void assert_same_text(const char *format, ...)
+{
+    _cleanup_(yyjson_mut_doc_freep) yyjson_mut_doc *doc = yyjson_mut_doc_new(NULL);
+    va_list args;
+
+    va_start(args, format);
+    yyjson_mut_val *value = ac_json_vpack(doc, format, args);
+    for (int style = JSON_COMPACT; style <= JSON_SPACED; style++) {
+        _cleanup_(buf_done) buf text = BUF_INIT(SIZE_MAX), written = BUF_INIT(SIZE_MAX);
+        json_repairs repairs = {0}, wanted = {0};
+
+        assert_int_equal(buf_append(&text, "x", 1), AC_OK);
+        assert_int_equal(buf_append(&written, "x", 1), AC_OK);
+        ac_status status = json_vpack_text(&text, (json_style)style, &repairs, format, args);
+        assert_int_equal(status, value ? AC_OK : AC_ERR_INVALID);
+        if (value)
+            assert_int_equal(json_write(&written, value, (json_style)style, &wanted), AC_OK);
+        assert_string_equal(buf_terminate(&text), buf_terminate(&written));
+        assert_int_equal(repairs.not_a_number, wanted.not_a_number);
+        assert_int_equal(repairs.not_utf8, wanted.not_utf8);
+    }
+    va_end(args);
+}
+
+static void text_is_what_the_value_says(void **state)
+{
+    _cleanup_(yyjson_mut_doc_freep) yyjson_mut_doc *doc = yyjson_mut_doc_new(NULL);
+    _cleanup_(yyjson_doc_freep) yyjson_doc *other = parse("{\"x\":[1,{\"y\":null}],\"z\":-1.5e300}");
+    char deep[80], text[200];
+
+    (void)state;
+    assert_same_text("{s: s, s:s?, s:s?, s%: s%}", "key", "text", "a", "b", "c", NULL, "dd", (size_t)1,
+                     "e\0\x1F"
+                     "f",
+                     (size_t)4);
+    assert_same_text(" [b b i I U f n]", 0, 7, INT_MIN, INT64_MIN, UINT64_MAX, 1.5);
+    assert_same_text("[i i I U f f f]", 0, -1, INT64_MAX, (uint64_t)0, 0.0, -1e-7, 1e22);
+    assert_same_text("[f, f, f]", strtod("nan", NULL), strtod("inf", NULL), strtod("-inf", NULL));
+    assert_same_text("[o, v, {}, []]", yyjson_mut_int(doc, 5), yyjson_doc_get_root(other));
+    assert_same_text("{s:o, s:o}", "bad", yyjson_mut_str(doc, "\xFF"), "raw", yyjson_mut_raw(doc, "[1]"));
+    assert_same_text("{s:[{s:[i]}]}", "a", "b", 1);
+    assert_same_text("s%", NULL, (size_t)0);
+    for (size_t i = 0; i < ARRAY_SIZE(wrong_formats); i++)
+        assert_same_text(wrong_formats[i], NULL, NULL, NULL);
+    assert_same_text(NULL);
+    assert_same_text("s", NULL);
+    assert_same_text("[s]", "\xFF");
+    assert_same_text("{s:i}", "\xE2\x82", 1);
+    assert_same_text("s%", "\xC3\xA9", (size_t)1);
+    assert_same_text("[o]", NULL);
+    assert_same_text("[v]", NULL);
+    assert_same_text("s%", NULL, (size_t)1);
+
+    memset(deep, '[', 33);
+    memset(deep + 33, ']', 33);
+    deep[66] = '\0';
+    assert_same_text(deep);
+    deep[65] = '\0';
+    assert_same_text(deep + 1);
+
+    /* A byte of each sort at each place of strings of each length. */
+    for (size_t length = 1; length <= 150; length++) {
+        static const char sorts[] = "a\"\\\n\x1F\x7F\xC3";
+
+        for (size_t at = 0; at < length; at++) {
+            memset(text, 'x', sizeof(text));
+            text[at] = sorts[(at + length) % (sizeof(sorts) - 1)];
+            assert_same_text("s%", text, length);
+        }
+    }
 }
 
 static void every_letter_unpacks(void **state)
@@ -301,17 +375,12 @@ static void packing_survives_without_memory(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(every_letter_packs),
-        cmocka_unit_test(pack_equals_what_hands_build),
-        cmocka_unit_test(wrong_formats_pack_nothing),
-        cmocka_unit_test(wrong_values_pack_nothing),
-        cmocka_unit_test(every_letter_unpacks),
-        cmocka_unit_test(optional_keys_may_be_absent),
-        cmocka_unit_test(complaints_name_the_place),
-        cmocka_unit_test(long_paths_are_cut),
-        cmocka_unit_test(wrong_formats_unpack_nothing),
-        cmocka_unit_test(getters_fall_back),
-        cmocka_unit_test(packing_survives_without_memory),
+        cmocka_unit_test(every_letter_packs),          cmocka_unit_test(pack_equals_what_hands_build),
+        cmocka_unit_test(wrong_formats_pack_nothing),  cmocka_unit_test(wrong_values_pack_nothing),
+        cmocka_unit_test(text_is_what_the_value_says), cmocka_unit_test(every_letter_unpacks),
+        cmocka_unit_test(optional_keys_may_be_absent), cmocka_unit_test(complaints_name_the_place),
+        cmocka_unit_test(long_paths_are_cut),          cmocka_unit_test(wrong_formats_unpack_nothing),
+        cmocka_unit_test(getters_fall_back),           cmocka_unit_test(packing_survives_without_memory),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

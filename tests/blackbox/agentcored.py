@@ -29,9 +29,11 @@ def run(*arguments, env=None, stdin=""):
 
 
 class Daemon(Program):
-    def __init__(self, data_dir, *options, env=None):
+    def __init__(self, data_dir, *options, env=None, beneath=()):
+        """beneath: a command that executes what it is given, in other circumstances."""
         self.data_dir = data_dir
-        super().__init__(PROGRAM, "--data-dir", data_dir, "--listen", "127.0.0.1:0", *options, env=env)
+        command = [*beneath, PROGRAM, "--data-dir", data_dir, "--listen", "127.0.0.1:0", *options]
+        super().__init__(*command, env=env)
         try:
             out = self.process.stdout
             if not select.select([out], [], [], DEADLINE)[0]:

@@ -20,6 +20,8 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 BUILD_DIR = os.environ.get("AC_BUILD_DIR") or os.path.join(HERE, "..", "..", "build")
 DEADLINE = 30  # seconds that any single condition may take, also under a sanitizer
 
+TSAN_OPTIONS = f"halt_on_error=0:suppressions={os.path.join(HERE, '..', 'tsan.supp')}"
+
 SESSION = "X-Amzn-Bedrock-AgentCore-Runtime-Session-Id"
 REQUEST_ID = "X-Amzn-Bedrock-AgentCore-Runtime-Request-Id"
 
@@ -275,7 +277,7 @@ class Program:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=self.errors,
-            env={**os.environ, "TSAN_OPTIONS": "halt_on_error=0", **(env or {})},
+            env={**os.environ, "TSAN_OPTIONS": TSAN_OPTIONS, **(env or {})},
         )
         self.pid = self.process.pid
         self.stopped = False

@@ -3,6 +3,7 @@ is left of their sessions.
 
 Sandboxes are made for real.  Where this machine cannot make them, the tests are skipped and say what is missing."""
 
+import functools
 import json
 import os
 import re
@@ -15,7 +16,7 @@ import uuid
 import zipfile
 from urllib.parse import quote
 
-from agentcored import REGION, Daemon, run
+from agentcored import PROGRAM, REGION, Daemon, clean_environment
 from harness import DEADLINE, HERE, SESSION, Closed, Conn, wait_until
 from sigv4 import Signer, query_text
 from wsclient import WebSocket
@@ -26,20 +27,32 @@ ACCOUNT = "123456789012"
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/agent"
 PYTHON = "/usr/bin/python3"
 DESCRIPTORS_SPARE = 24
+WAITING = 4  # processes that are kept ready to become sandboxes
 NEEDED = ("user-namespaces", "mount-namespaces", "pid-namespaces", "network-namespaces", "seccomp", "bubblewrap")
+NETWORK = ("slirp4netns", "tun-device")
+
+
+@functools.lru_cache(maxsize=None)
+def missing_here(beneath=()):
+    """What `agentcored check` finds missing, by name."""
+    done = subprocess.run([*beneath, PROGRAM, "check", "--json", "--data-dir", "/nonexistent/data"], text=True,
+                          env=clean_environment(), stdout=subprocess.PIPE, timeout=DEADLINE, check=False)
+    return {item["name"]: item["detail"] for item in json.loads(done.stdout)["items"] if item["state"] == "missing"}
 
 
 def sandboxes_missing():
     """Why no agent can be run here; None: it can."""
-    folder = tempfile.mkdtemp(prefix="agentcored-check-")
-    try:
-        items = json.loads(run("check", "--json", "--data-dir", os.path.join(folder, "data"))[1])["items"]
-    finally:
-        shutil.rmtree(folder)
-    for item in items:
-        if item["name"] in NEEDED and item["state"] == "missing":
-            return f"no sandbox can be made here: {item['name']}: {item['detail']}"
+    if not os.path.exists(PROGRAM):
+        return f"{PROGRAM} is not built"
+    for name, detail in missing_here().items():
+        if name in NEEDED:
+            return f"no sandbox can be made here: {name}: {detail}"
     return None if os.path.exists(PYTHON) else f"agents of the tests need {PYTHON}"
+
+
+def network_options(beneath=()):
+    """Where no network can be made for sandboxes, agents do without."""
+    return ("--session-network", "off") if set(NETWORK) & set(missing_here(beneath)) else ()
 
 
 def session_id():
@@ -69,9 +82,10 @@ def in_parallel(count, function):
 class Agentcored(Daemon):
     """A daemon that agents are deployed to."""
 
-    def __init__(self, data_dir, *options, env=None):
-        super().__init__(data_dir, *options, env=env)
-        os.chmod(data_dir, 0o711)
+    def __init__(self, data_dir, *options, env=None, beneath=()):
+        if "--session-network" not in options:
+            options += network_options(beneath)
+        super().__init__(data_dir, *options, env=env, beneath=beneath)
         self.host = f"127.0.0.1:{self.port}"
         found = self.env()
         self.keys = found["AWS_ACCESS_KEY_ID"], found["AWS_SECRET_ACCESS_KEY"]
@@ -110,7 +124,11 @@ class Agentcored(Daemon):
         os.makedirs(os.path.dirname(path), exist_ok=True)
         with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as z:
             for name, data in files.items():
-                z.writestr(*data) if isinstance(data, tuple) else z.writestr(name, data)
+                if not isinstance(data, tuple):  # the same bytes whenever it is made: its digest is what is deployed
+                    info = zipfile.ZipInfo(name)
+                    info.compress_type, info.external_attr = zipfile.ZIP_DEFLATED, 0o644 << 16
+                    data = info, data
+                z.writestr(*data)
         return path
 
     def code(self, key="agent.zip", entry_point="main.py", bucket="code"):
@@ -204,7 +222,8 @@ class Agentcored(Daemon):
     @property
     def helpers(self):
         """The daemon and what stands between it and the sandboxes, which is there while it lives."""
-        return self.named("agentcored")
+        waiting = self.named("agentcored-run")
+        return [pid for pid in self.named("agentcored") if pid not in waiting]
 
     def sessions_now(self):
         """How many sandboxes there are."""
@@ -219,8 +238,9 @@ class Agentcored(Daemon):
         return found
 
     def footprint(self):
-        """What is there because of sessions, counted from outside."""
-        helpers = self.helpers
+        """What is there because of sessions, counted from outside.  The processes that wait to become sandboxes are
+        others each time, as many as before; each has its cgroups."""
+        helpers, waiting = self.helpers, self.named("agentcored-run")
         descriptors = {}
         mounts = {}
         for pid in helpers:
@@ -229,8 +249,9 @@ class Agentcored(Daemon):
                 mounts[pid] = sum(1 for _ in f)
         with open("/proc/mounts", encoding="utf-8") as f:
             ours = sum(self.data_dir in line for line in f)
-        return {"processes": sorted(self.family()), "cgroups": self.cgroups(), "descriptors": descriptors,
-                "mounts": mounts, "mounts of the machine": ours}
+        return {"processes": sorted(pid for pid in self.family() if pid not in waiting), "waiting": len(waiting),
+                "cgroups": len(self.cgroups()), "descriptors": descriptors, "mounts": mounts,
+                "mounts of the machine": ours}
 
 
 class Runtime:
@@ -269,6 +290,16 @@ class Runtime:
     def life(self, session, **more):
         """What tells this start of the session from another."""
         return self.echo(session, **more)["life"]
+
+    def life_after_death(self, session):
+        """The life that follows when the agent has just died.  A request that still got through to its socket is lost
+        with it, which its caller is told."""
+        while True:
+            r = self.invoke({"do": "echo"}, session)
+            if r.status == 200:
+                return r.json()["life"]
+            if r.status != 424:
+                raise AssertionError(r)
 
     def open(self, payload, session, headers=(), query=(), token=None, **options):
         """A connection on which the request was sent and nothing was read."""
@@ -374,8 +405,8 @@ class RuntimeCase(unittest.TestCase):
         cls.agent = cls.daemon.deploy()
 
     @classmethod
-    def serve(cls, name, *options):
-        daemon = Agentcored(os.path.join(cls.folder, name), *options)
+    def serve(cls, name, *options, **more):
+        daemon = Agentcored(os.path.join(cls.folder, name), *options, **more)
         cls.addClassCleanup(daemon.stop)
         return daemon
 
@@ -400,6 +431,13 @@ class RuntimeCase(unittest.TestCase):
 
     def wait_sessions(self, daemon, count, seconds=DEADLINE):
         wait_until(lambda: daemon.sessions_now() == count, f"{count} sessions", seconds)
+
+    @staticmethod
+    def settled_footprint(daemon):
+        """The footprint of a daemon without sessions."""
+        wait_until(lambda: sorted(daemon.helpers + daemon.named("agentcored-run")) == sorted(daemon.family()) and
+                   len(daemon.named("agentcored-run")) == WAITING, "the end of all sessions")
+        return daemon.footprint()
 
     def assert_nothing_left(self, daemon, before):
         """Everything that sessions have made since `before` was taken goes by itself.  A few descriptors more are

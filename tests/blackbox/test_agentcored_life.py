@@ -330,8 +330,8 @@ class Configuration(TestCase):
 
 class Check(TestCase):
     NAMES = {"data-directory", "disk-space", "durable-writes", "open-files", "user-namespaces", "mount-namespaces",
-             "pid-namespaces", "network-namespaces", "cgroups", "seccomp", "landlock", "bubblewrap", "python3", "node",
-             "chromium-headless-shell"}
+             "pid-namespaces", "network-namespaces", "cgroups", "seccomp", "landlock", "bubblewrap",
+             "slirp4netns", "tun-device", "python3", "node", "chromium-headless-shell"}
 
     def test_report(self):
         code, out, errors = run("check", "--json", "--data-dir", self.data_dir)
@@ -344,6 +344,9 @@ class Check(TestCase):
             self.assertTrue(item["detail"] and item["purpose"])
             self.assertEqual("remedy" in item, item["state"] != "ok")
         self.assertFalse(os.path.exists(self.data_dir), "nothing is made")
+        code, out, _ = run("check", "--data-dir", self.data_dir, "--session-network", "off")
+        self.assertEqual(code, 0)
+        self.assertNotRegex(out, "tun-device|slirp4netns", "what is not used is not looked for")
         code, out, _ = run("check", "--data-dir", self.data_dir)
         self.assertEqual(code, 0)
         for name in self.NAMES:
@@ -363,6 +366,8 @@ class Check(TestCase):
         self.assertIn("apt-get install nodejs", items["node"]["remedy"])
         self.assertEqual(items["python3"]["state"], "limited")
         self.assertIn("older than 3.9", items["python3"]["detail"])
+        self.assertEqual(items["slirp4netns"]["state"], "missing")
+        self.assertIn("--session-network off", items["slirp4netns"]["remedy"])
 
     def test_what_is_needed(self):
         path = self.write("file", "")

@@ -439,12 +439,13 @@ class WebSockets(RuntimeCase):
 
     def test_agent_dies(self):
         session = session_id()
+        life = self.agent.life(session)
         ws = self.ws(self.agent, session)
         self.who(ws)
         ws.text("die")
         with self.assertRaises(Closed):
             ws.read_frame()
-        self.assertEqual(self.agent.do("state", session)["invocations"], 1, "a new one")
+        self.assertNotEqual(self.agent.life_after_death(session), life)
 
     def test_session_without_an_id(self):
         ws = self.ws(self.agent, None)

@@ -96,7 +96,7 @@ class Peers(RuntimeCase):
         c = self.conn(self.other, {"do": "stream", "count": 3, "die": 1}, session)
         c.read_head()
         self.assertTrue(ends_broken(c))
-        self.other.wait_for_another(session, life)
+        self.assertNotEqual(self.other.life_after_death(session), life)
         self.assert_agent_error(self.other.invoke({"do": "leave", "words": "farewell"}, session), "farewell")
 
     def test_web_socket(self):
@@ -126,6 +126,7 @@ class Peers(RuntimeCase):
         self.assertEqual(self.other.stop(session).status, 200)
         for agent in (self.agent, self.other):
             self.assert_error(agent.stop(session), 404, "ResourceNotFoundException")
+        wait_until(lambda: psql(f"SELECT count(*) FROM sessions WHERE id = '{session}'") == ["0"], "its row to go")
         here = self.first.sessions_now()
         self.assertNotEqual(self.other.life(session), life)
         self.assertEqual(self.first.sessions_now(), here, "now it is the other one's")
@@ -207,7 +208,8 @@ class Peers(RuntimeCase):
                 while b"\r\n\r\n" not in data:
                     data += peer.recv(65536)
             self.assert_error(conn.read_response(), 409, "RetryableConflictException")
-        found = [line.split(b": ", 1)[1] for line in data.split(b"\r\n") if line.lower().startswith(PEER.lower().encode())]
+        found = [line.split(b": ", 1)[1] for line in data.split(b"\r\n")
+                 if line.lower().startswith(PEER.lower().encode())]
         self.assertEqual(len(found), 1)
         return found[0].decode()
 

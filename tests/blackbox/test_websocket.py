@@ -27,6 +27,15 @@ class Handshake(WebSocketCase):
         self.assertEqual(r.status, 101)
         self.assert_echo(ws)
 
+    def test_lines_that_a_library_and_its_caller_both_write(self):
+        """As when the headers that the Python SDK makes are given to a WebSocket library: its own come first."""
+        ws = self.raw(self.serve())
+        theirs = {"host": "test", "upgrade": "websocket", "connection": "Upgrade", "sec-websocket-version": "13",
+                  "sec-websocket-key": "AQIDBAUGBwgJCgsMDQ4PEA=="}
+        self.assertEqual(ws.handshake(theirs).status, 101)
+        self.assert_echo(ws)
+        self.assertEqual(self.raw(self.serve()).handshake({"host": "other"}).status, 400)
+
     def test_frames_in_the_same_packet_as_the_request(self):
         ws = self.raw(self.serve())
         ws.send(b"GET /ws HTTP/1.1\r\nHost: t\r\n" + UPGRADE + b"\r\n" + frame(TEXT, b"early") + frame(PING, b"p"))

@@ -92,8 +92,8 @@ class WebSocket(Conn):
         self.send(f"GET {path} HTTP/1.1\r\n{''.join(lines)}\r\n")
         response = self.read_response()
         if response.status == 101:
-            got = [response.header(n) for n in ("Upgrade", "Connection", "Sec-WebSocket-Accept")]
-            if [got[0].lower(), got[1].lower(), got[2]] != ["websocket", "upgrade", accept_for(key)]:
+            got = [response.all(n) for n in ("Upgrade", "Connection", "Sec-WebSocket-Accept")]
+            if [got[0][0].lower(), got[1][0].lower(), *got[2]] != ["websocket", "upgrade", accept_for(key)]:
                 raise AssertionError(f"bad 101: {response}")
         return response
 

@@ -27,6 +27,7 @@ def make_client(daemon, service=CONTROL, validate=True, **credentials):
     return boto3.session.Session(region_name=daemon.region, **keys).client(
         service,
         endpoint_url=daemon.url,
+        verify=daemon.env.get("AWS_CA_BUNDLE"),
         config=Config(
             retries={"total_max_attempts": 1, "mode": "standard"},
             parameter_validation=validate,
@@ -75,8 +76,10 @@ class Request:
         request = AWSRequest(self.method, daemon.url + self.target, data=self.body, headers=dict(self.headers))
         where = (keys, SIGNING_NAME, region or daemon.region)
         signer = SigV4Auth(*where) if expires is None else SigV4QueryAuth(*where, expires=expires)
-        now = when or datetime.datetime.now(datetime.timezone.utc)
-        with mock.patch("botocore.auth.get_current_datetime", return_value=now.replace(tzinfo=None)):
+        if when:  # only then: threads that patch at the same time may leave the past behind, for all who sign later
+            with mock.patch("botocore.auth.get_current_datetime", return_value=when.replace(tzinfo=None)):
+                signer.add_auth(request)
+        else:
             signer.add_auth(request)
         self.headers = dict(request.headers.items())
         parts = urlsplit(request.url)

@@ -14,16 +14,22 @@ import unittest
 import uuid
 import zipfile
 
+import boto3
+import botocore
 import target
+from botocore.config import Config
 from clients import DATA, make_client
 from runtimes import BUCKET, ROLE, WAIT_SECONDS, RuntimeTest, code, unique_name
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
-AGENTS = HERE / "agents"
+GUIDE = HERE / "guide"  # code blocks of the guide as they stand there, each named by its section
 PLAIN_AGENT = HERE.parent / "agents/runtime_agent.py"  # the standard library alone: see its head
 EXAMPLES = pathlib.Path(os.environ.get("CONFORMANCE_EXAMPLES", pathlib.Path(target.PROGRAM).parent / "examples"))
 VENDORED = os.environ.get("CONFORMANCE_VENDORED")  # a directory of the packages that Python agents import
+# What the guide leaves off where it shows a handler alone.
+BEFORE_HANDLER = "from bedrock_agentcore import BedrockAgentCoreApp\n\napp = BedrockAgentCoreApp()\n\n"
+AFTER_HANDLER = "\napp.run()\n"
 NEEDED = ("user-namespaces", "mount-namespaces", "pid-namespaces", "network-namespaces", "seccomp", "bubblewrap")
 
 
@@ -52,6 +58,21 @@ def python_runtime():
     return subprocess.run(["/usr/bin/python3", "-c", text], capture_output=True, text=True, check=True).stdout.strip()
 
 
+def bearer_client(daemon, token):
+    """A boto3 client of the data plane that brings an OAuth token in place of a signature."""
+    client = boto3.session.Session(region_name=daemon.region).client(
+        DATA,
+        endpoint_url=daemon.url,
+        verify=daemon.env.get("AWS_CA_BUNDLE"),
+        config=Config(signature_version=botocore.UNSIGNED, retries={"total_max_attempts": 1, "mode": "standard"}),
+    )
+    client.meta.events.register(
+        f"before-send.{DATA}",
+        lambda request, **_: request.headers.__setitem__("Authorization", f"Bearer {token}"),
+    )
+    return client
+
+
 # ---- artifacts ----
 
 
@@ -63,8 +84,14 @@ def put_plain_agent(daemon, key="plain.zip"):
         archive.write(PLAIN_AGENT, "main.py")
 
 
-def put_python_agents(daemon, key="agents.zip"):
-    """All of agents/*.py with the packages they import, as one zip file; the entry point says which one runs."""
+def agent_of(block):
+    """A program out of a code block of the guide: the block, and around a handler that stands alone what is missing."""
+    text = (GUIDE / block).read_text()
+    return text if "app.run()" in text else BEFORE_HANDLER + text + AFTER_HANDLER
+
+
+def put_guide_agents(daemon, blocks, key="guide.zip"):
+    """These blocks, with the packages they import, as one zip file; the entry point says which one runs."""
     base = pathlib.Path(VENDORED + ".zip")
     if not base.exists():
         packed = pathlib.Path(shutil.make_archive(f"{VENDORED}-{os.getpid()}", "zip", VENDORED))
@@ -73,8 +100,8 @@ def put_python_agents(daemon, key="agents.zip"):
     path.parent.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(base, path)
     with zipfile.ZipFile(path, "a") as archive:
-        for agent in sorted(AGENTS.glob("*.py")):
-            archive.write(agent, agent.name)
+        for block in blocks:
+            archive.writestr(block, agent_of(block))
 
 
 def shared_libraries(program):
@@ -82,14 +109,14 @@ def shared_libraries(program):
     return re.findall(r"(/\S+) \(0x", shown)
 
 
-def put_image(daemon, example, *arguments):
-    """An example in C as an image with a shell in it (as bash and sh): its reference."""
+def put_image(daemon, program, *arguments):
+    """An example in C, or another program, as an image with a shell in it (as bash and sh): its reference."""
     files = [("/bin/bash", "/bin/bash"), ("/bin/bash", "/bin/sh")]
     files += [(os.path.realpath(library), library) for library in shared_libraries("/bin/bash")]
-    repository = "-".join([example, *arguments]).replace("_", "-")
+    repository = "-".join([pathlib.Path(program).name, *arguments]).replace("_", "-")
     layout = pathlib.Path(daemon.data_dir, "images", repository)
     layout.parent.mkdir(parents=True, exist_ok=True)
-    command = [ROOT / "scripts/make-image", EXAMPLES / example, layout]
+    command = [ROOT / "scripts/make-image", EXAMPLES / program, layout]
     for source, place in files:
         command += ["--file", f"{source}:{place}"]
     for text in arguments:
@@ -105,6 +132,7 @@ class AgentTest(RuntimeTest):
     """A daemon with the tests' agent deployed; self.data is a boto3 client of the data plane."""
 
     plain = True
+    stores = ("sqlite",)  # nothing of this differs on the other one
 
     @classmethod
     def setUpClass(cls):
@@ -136,9 +164,9 @@ class AgentTest(RuntimeTest):
         return made["agentRuntimeArn"]
 
     @classmethod
-    def deploy_python(cls, name, **more):
-        """One of agents/*.py."""
-        return cls.deploy_agent(code("agents.zip", entryPoint=[name], runtime=python_runtime()), **more)
+    def deploy_block(cls, name, **more):
+        """A code block of the guide that put_guide_agents has put there."""
+        return cls.deploy_agent(code("guide.zip", entryPoint=[name], runtime=python_runtime()), **more)
 
     @classmethod
     def deploy_image(cls, example, *arguments, **more):
@@ -170,8 +198,9 @@ class AgentTest(RuntimeTest):
 
     def command(self, text, session, arn=None, **body):
         """The events of a shell command."""
+        more = {"runtimeSessionId": session} if session else {}
         answer = self.data.invoke_agent_runtime_command(
-            agentRuntimeArn=arn or self.arn, runtimeSessionId=session, body={"command": text, **body}
+            agentRuntimeArn=arn or self.arn, body={"command": text, **body}, **more
         )
         self.assertStatus(answer, 200)
         return [event["chunk"] for event in answer["stream"]]

@@ -18,7 +18,7 @@ import unittest
 import target
 
 HERE = pathlib.Path(__file__).resolve().parent
-NODE_SECONDS = 120
+NODE_SECONDS = 180
 CASE = re.compile(r"^(ok|not ok) \d+([^\n]*)", re.MULTILINE)
 
 
@@ -38,6 +38,11 @@ class Result(unittest.TextTestResult):
         tests += self.unexpectedSuccesses
         return {getattr(test, "test_case", test).id() for test in tests}
 
+    def skipped_tests(self):
+        """(how many of those that were begun, why any was not run)."""
+        begun = [test for test, _ in self.skipped if test.id() in self.began]
+        return len(begun), sorted({reason for _, reason in self.skipped})
+
     def slowest(self, count):
         ended = time.monotonic()
         starts = sorted(self.began.items(), key=lambda item: item[1])
@@ -45,40 +50,71 @@ class Result(unittest.TextTestResult):
         return sorted(((end - begin, name) for (name, begin), end in zip(starts, ends)), reverse=True)[:count]
 
 
+def for_store(suite, name):
+    """The tests that are to run on this store: all, but those of classes that name others in `stores`."""
+    kept = unittest.TestSuite()
+    for test in suite:
+        if isinstance(test, unittest.TestSuite):
+            kept.addTest(for_store(test, name))
+        elif name in getattr(test, "stores", (name,)):
+            kept.addTest(test)
+    return kept
+
+
 def run_python(names):
-    """(passed, failed) of the tests through boto3."""
+    """(passed, failed) of the tests through Python clients."""
     loader = unittest.TestLoader()
     suite = loader.loadTestsFromNames(names) if names else loader.discover(str(HERE), "test_*.py")
+    suite = for_store(suite, target.STORE.name)
     runner = unittest.TextTestRunner(sys.stdout, resultclass=Result, verbosity=1, warnings="ignore")
     result = runner.run(suite)
     for seconds, name in result.slowest(3):
         print(f"  {seconds:6.2f} s  {name}")
+    skipped, reasons = result.skipped_tests()
+    for reason in reasons:
+        print(f"conformance: NOT RUN: {reason}")
     failed = len(result.failed_tests())
-    return result.testsRun - len(result.skipped) - min(failed, result.testsRun), failed
+    return result.testsRun - skipped - min(failed, result.testsRun), failed
+
+
+def run_node_file(path, env):
+    done = subprocess.run(
+        ["node", "--test-reporter=tap", str(path)],
+        env=env,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=NODE_SECONDS,
+    )
+    words = [word for word, _ in CASE.findall(done.stdout)]
+    failed = words.count("not ok")
+    if failed or done.returncode != 0 or not words:
+        print(done.stdout + done.stderr)
+        failed = max(failed, 1)
+    return words.count("ok"), failed
 
 
 def run_node(modules):
     """(passed, failed) of the tests through the JavaScript client."""
-    import runtimes  # which needs boto3, as all tests but not this program do
+    import deployed  # these need boto3, as all tests but not this program do
+    import runtimes
 
+    files = ["js/conformance.test.mjs"]
+    reason = deployed.sandboxes_missing()
+    if reason:
+        print(f"conformance: NOT RUN: {reason}")
+    elif target.STORE.name in deployed.AgentTest.stores:
+        files.append("js/agents.test.mjs")
+    passed = failed = 0
     with target.running() as daemon:
         runtimes.put_code(daemon, "agent.zip")
+        deployed.put_plain_agent(daemon)
         env = {**os.environ, **daemon.env, "CONFORMANCE_MODULES": str(pathlib.Path(modules).resolve())}
-        done = subprocess.run(
-            ["node", "--test-reporter=tap", str(HERE / "js/conformance.test.mjs")],
-            env=env,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=NODE_SECONDS,
-        )
-    cases = CASE.findall(done.stdout)
-    failed = sum(word == "not ok" for word, _ in cases)
-    if failed or done.returncode != 0 or not cases:
-        print(done.stdout + done.stderr)
-        failed = max(failed, 1)
-    print(f"Ran {len(cases)} tests through the AWS SDK for JavaScript")
-    return sum(word == "ok" for word, _ in cases), failed
+        for file in files:
+            good, bad = run_node_file(HERE / file, env)
+            passed, failed = passed + good, failed + bad
+    print(f"Ran {passed + failed} tests through the AWS SDK for JavaScript")
+    return passed, failed
 
 
 def stores(wanted):

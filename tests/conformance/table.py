@@ -13,6 +13,9 @@ ACCOUNT_ARN = "arn:aws:bedrock-agentcore:us-west-2:123456789012:"
 IDENTITY_ARN = ACCOUNT_ARN + "workload-identity-directory/default/workload-identity/nobody"
 RUNTIME_ID = "nobody-a1B2c3D4e5"
 ENDPOINT = {"agentRuntimeId": RUNTIME_ID, "endpointName": "prod"}
+RUNTIME_ARN = ACCOUNT_ARN + "runtime/" + RUNTIME_ID
+SESSION = "session-c0ffee00-1111-4222-8333-444455556666"
+TRACE = {"traceId": "t", "traceParent": "p", "traceState": "a=b", "baggage": "c=d"}
 TOKEN = "c0ffee00-1111-4222-8333-444455556666"
 
 # What a runtime may be made of, all at once.
@@ -101,6 +104,38 @@ GOOD = {
     },
     "DeleteAgentRuntimeEndpoint": {**ENDPOINT, "clientToken": TOKEN},
     "ListAgentRuntimeEndpoints": {"agentRuntimeId": RUNTIME_ID, "maxResults": 5},
+    "InvokeAgentRuntime": {
+        "agentRuntimeArn": RUNTIME_ARN,
+        "contentType": "text/plain",
+        "accept": "text/plain",
+        "mcpSessionId": "m",
+        "mcpProtocolVersion": "1",
+        "mcpMethod": "tools/call",
+        "mcpName": "tool",
+        "runtimeSessionId": SESSION,
+        "runtimeUserId": "alice",
+        **TRACE,
+        "qualifier": "DEFAULT",
+        "accountId": "123456789012",
+        "payload": "nothing",
+    },
+    "InvokeAgentRuntimeCommand": {
+        "agentRuntimeArn": RUNTIME_ARN,
+        "contentType": "application/json",
+        "accept": "application/vnd.amazon.eventstream",
+        "runtimeSessionId": SESSION,
+        **TRACE,
+        "qualifier": "DEFAULT",
+        "accountId": "123456789012",
+        "body": {"command": "true", "timeout": 1},
+    },
+    "StopRuntimeSession": {
+        "agentRuntimeArn": RUNTIME_ARN,
+        "runtimeSessionId": SESSION,
+        "qualifier": "DEFAULT",
+        "clientToken": TOKEN,
+    },
+    "GetAgentCard": {"agentRuntimeArn": RUNTIME_ARN, "runtimeSessionId": SESSION, "qualifier": "DEFAULT"},
     "GetBrowser": {"browserId": "aws.browser.v1"},
     "ListBrowsers": {"maxResults": 5, "type": "SYSTEM"},
     "GetCodeInterpreter": {"codeInterpreterId": "aws.codeinterpreter.v1"},
@@ -108,29 +143,37 @@ GOOD = {
 }
 
 
-def load():
-    """(operations, shapes) of the control plane."""
+def load(plane):
+    """(operations, shapes) of a plane."""
     operations, shapes = {}, {}
-    for path in sorted((API / "control").glob("*.json")):
+    for path in sorted((API / plane).glob("*.json")):
         part = json.loads(path.read_text(encoding="utf-8"))
-        operations.update(part.get("operations", {}))
+        for name, operation in part.get("operations", {}).items():
+            operations[name] = {**operation, "plane": plane}
         shapes.update(part.get("shapes", {}))
     return operations, shapes
 
 
-OPERATIONS, SHAPES = load()
+CONTROL, CONTROL_SHAPES = load("control")
+DATA, DATA_SHAPES = load("data")
+OPERATIONS = {**CONTROL, **DATA}
+SHAPES = {"control": CONTROL_SHAPES, "data": DATA_SHAPES}  # the same name may be something else in each
 
 
-def shape_of(member):
+def shape_of(member, plane):
     """The description of a member's shape, and the member's own notes (label, query, token, ...)."""
     notes = member if isinstance(member, dict) else {"shape": member}
-    shape = dict(SHAPES[notes["shape"]])
+    shape = {**SHAPES[plane][notes["shape"]], "plane": plane}
     shape.setdefault("relax", notes.get("relax", False))
     return shape, notes
 
 
 def members_of(operation):
     return OPERATIONS[operation]["input"]["members"]
+
+
+def plane_of(operation):
+    return OPERATIONS[operation]["plane"]
 
 
 def required_of(operation):
@@ -170,9 +213,9 @@ def bad_strings(shape, good):
 def bad_integers(shape, good):
     if "min" in shape:
         yield "too small", shape["min"] - 1
+        yield "negative", -1
     if "max" in shape:
         yield "too large", shape["max"] + 1
-    yield "negative", -1
     yield "beyond 32 bits", 2**40
 
 
@@ -181,7 +224,7 @@ def bad_lists(shape, good, path):
         yield path, "too many", [good[0]] * (shape["max"] + 1)
     if shape.get("min", 0) > 0:
         yield path, "too few", []
-    element, _ = shape_of(shape["member"])
+    element, _ = shape_of(shape["member"], shape["plane"])
     for name, what, value in bad_values(element, good[0], f"{path}[0]"):
         yield name, "element " + what, [value]
     if shape.get("max", 2) >= 2:
@@ -193,9 +236,9 @@ def bad_maps(shape, good, path):
     key, value = next(iter(good.items()))
     if "max" in shape:
         yield path, "too many", {f"key-{number}": value for number in range(shape["max"] + 1)}
-    for what, text in bad_strings(shape_of(shape["key"])[0], key):
+    for what, text in bad_strings(shape_of(shape["key"], shape["plane"])[0], key):
         yield f"{path}.{text}" if text else f"{path}.", "key " + what, {text: value}
-    for name, what, bad in bad_values(shape_of(shape["value"])[0], value, f"{path}.{key}"):
+    for name, what, bad in bad_values(shape_of(shape["value"], shape["plane"])[0], value, f"{path}.{key}"):
         yield name, "value " + what, {key: bad}
 
 
@@ -205,7 +248,7 @@ def bad_structures(shape, good, path):
     if shape.get("union"):
         yield path, "none of a union", {}
     for name, value in good.items():
-        member, _ = shape_of(shape["members"][name])
+        member, _ = shape_of(shape["members"][name], shape["plane"])
         for where, what, bad in bad_values(member, value, f"{path}.{name}"):
             yield where, what, {**good, name: bad}
 
@@ -233,21 +276,21 @@ def sample_of(shape, good):
 def limit_cases(operation):
     """What boto3 can send past its own checks."""
     for name, member in members_of(operation).items():
-        shape, notes = shape_of(member)
+        shape, notes = shape_of(member, plane_of(operation))
         good = sample_of(shape, GOOD[operation].get(name))
         for path, what, value in bad_values(shape, good, name):
-            if notes.get("label") and value == "":
-                continue  # another path, and so another operation or none
+            if value == "" and {"label", "header"} & set(notes):
+                continue  # another path, and so another operation or none; an empty header is as good as none
             broken = copy.deepcopy(GOOD[operation])
             broken[name] = value
             yield operation, path, what, broken
 
 
 def absent_cases(operation):
-    """Required members that are not there; a label always is."""
+    """Required members that are not there; a label always is, and a body that is empty is one."""
     for name in required_of(operation):
-        _, notes = shape_of(members_of(operation)[name])
-        if not notes.get("label"):
+        _, notes = shape_of(members_of(operation)[name], plane_of(operation))
+        if not {"label", "payload"} & set(notes):
             broken = copy.deepcopy(GOOD[operation])
             del broken[name]
             yield operation, name, "absent", broken
@@ -266,11 +309,11 @@ def type_cases(operation):
     """Wrong types in the body, which boto3 cannot be made to send: (operation, path, what, body)."""
     body = {}
     for name, member in members_of(operation).items():
-        shape, notes = shape_of(member)
-        if not {"label", "query", "header"} & set(notes) and name in GOOD[operation]:
+        shape, notes = shape_of(member, plane_of(operation))
+        if not {"label", "query", "header", "payload"} & set(notes) and name in GOOD[operation]:
             body[name] = GOOD[operation][name]
     for name, good in body.items():
-        shape, _ = shape_of(members_of(operation)[name])
+        shape, _ = shape_of(members_of(operation)[name], plane_of(operation))
         for value in WRONG_TYPES[shape["type"]]:
             yield operation, name, f"is {json.dumps(value)}", {**body, name: value}
         if shape["type"] == "list":

@@ -177,6 +177,7 @@ class Daemon:
 def folder():
     """A directory for a daemon, with a `data` in it and room for its log beside that."""
     path = tempfile.mkdtemp(prefix="agentcored-")
+    os.chmod(path, 0o711)  # started by root, sessions run under another user and must reach what is deployed
     data = os.path.join(path, "data")
     os.mkdir(data, 0o700)
     try:

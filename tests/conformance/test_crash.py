@@ -104,9 +104,9 @@ class Crash(unittest.TestCase):
 class TwoDaemons(unittest.TestCase):
     """Two processes on one PostgreSQL, with a data directory each."""
 
+    stores = ("postgresql",)  # SQLite belongs to one daemon
+
     def setUp(self):
-        if target.STORE.name != "postgresql":
-            self.skipTest("SQLite belongs to one daemon")
         url = target.STORE.new_url()
         self.daemons = []
         for _ in range(2):

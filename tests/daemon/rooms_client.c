@@ -57,6 +57,8 @@ int rooms_set_up(void **state)
     assert_ok(resources_register(r->front, r->fixture->s, &err));
     assert_ok(identity_register(r->front, r->fixture->s, &err));
     assert_ok(tools_register(r->front, &err));
+    r->code.store = r->fixture->s;
+    assert_ok(code_register_control(r->front, &r->code, &err));
     *state = r;
     return 0;
 }

@@ -3,6 +3,7 @@
 #ifndef TESTS_DAEMON_ROOMS_CLIENT_H
 #define TESTS_DAEMON_ROOMS_CLIENT_H
 
+#include "daemon/code/code.h"
 #include "daemon/front/front_internal.h"
 #include "store_fixture.h"
 
@@ -11,6 +12,7 @@
 
 typedef struct rooms {
     fixture *fixture;
+    code_room code;
     keys *keys;
     workers *workers;
     front *front;

@@ -169,12 +169,14 @@ static void quota_and_pages(void **state)
 
 /* ---- targets ---- */
 
+static const char *signer; /* access key of the calls; NULL: they are not signed */
+
 static ac_status find(lab *l, const char *what, const char *qualifier, const char *account,
                       const runtime_target **ret_target, ac_error *err)
 {
     _cleanup_(arena_done) arena memory = ARENA_INIT;
     const front_call call = {
-        .caller = {.account = ROOMS_ACCOUNT, .region = ROOMS_REGION},
+        .caller = {.account = ROOMS_ACCOUNT, .region = ROOMS_REGION, .access_key = signer},
         .memory = &memory,
     };
 
@@ -265,7 +267,8 @@ static void targets_that_are_not_ready(void **state)
     const runtime_target *target;
     ac_error err;
 
-    not_found(l, arn, NULL, NULL, AC_ERR_CONFLICT);
+    assert_int_equal(find(l, arn, NULL, NULL, &target, &err), AC_ERR_AGAIN); /* it will be */
+    assert_string_equal(err.aws_name, "RetryableConflictException");
     lab_found.status = AC_ERR_INVALID;
     lab_found.message = "this is no zip file";
     lab_found.failures = 1;
@@ -343,6 +346,11 @@ static void authorizers(void **state)
     assert_int_equal(invoke(l, "nobody-1234567890", "DEFAULT").status, 404);
     assert_int_equal(invoke(l, id, "%zz").status, 400);
     l->r->bearer = NULL;
+
+    signer = "AKIDEXAMPLE"; /* a signature opens only what has no authorizer */
+    not_found(l, id, NULL, ROOMS_ACCOUNT, AC_ERR_DENIED);
+    found(l, open, NULL, ROOMS_ACCOUNT, "1");
+    signer = NULL;
 }
 
 #define LAB_TEST(name) cmocka_unit_test_setup_teardown(name, lab_set_up, lab_tear_down)

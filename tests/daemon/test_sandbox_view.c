@@ -255,6 +255,47 @@ static void says_what_it_cannot_read(void **state)
                       &box, &err),
         AC_ERR_INVALID);
     assert_non_null(strstr(err.message, "closed/in"));
+    assert_non_null(strstr(err.message, "must let others through"));
+}
+
+static sandboxes *open_reaching(const char *directory)
+{
+    const sandboxes_options options = {.init = below(6, "agentcore-init"), .reach = directory};
+    sandboxes *all = NULL;
+    ac_error err = {0};
+
+    if (sandboxes_open(&options, &all, &err) != AC_OK)
+        fail_msg("cannot open: %s", err.message);
+    return all;
+}
+
+/* A directory below one that is closed, as root's data directory below /root: nothing else there is let out with it. */
+static void reaches_behind_a_closed_door(void **state)
+{
+    const sandbox_mount mounts[] = {{.source = below(0, "shut/data/open"), .target = "/x"},
+                                    {.source = below(1, "shut/other"), .target = "/y"}};
+    sandbox_spec spec = {.argv = ARGV("/bin/cat", "/x/file"), .mounts = mounts, .mount_count = 1};
+    fixture_result r;
+    sandbox *box = NULL;
+    sandboxes *all;
+
+    fixture_need(*state);
+    if (geteuid() != 0)
+        return;
+    make_directory("shut");
+    make_directory("shut/data");
+    make_directory("shut/data/open");
+    make_directory("shut/other");
+    fixture_write("shut/data/open/file", "within reach\n", 0644);
+    assert_int_equal(chmod(below(7, "shut"), 0700), 0);
+    all = open_reaching(below(2, "shut/data"));
+    fixture_run(all, spec, &r);
+    assert_says(&r, "within reach\n");
+    spec.mount_count = 2;
+    spec.output_fd = -1;
+    assert_int_equal(sandbox_start(all, &spec, &box, NULL), AC_ERR_INVALID);
+    sandboxes_close(all);
+    assert_int_equal(access(below(1, "shut/other"), F_OK), 0); /* covered for the spawner alone */
 }
 
 int main(int argc, char **argv)
@@ -265,6 +306,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(mounts_directories_and_files), cmocka_unit_test(completes_a_bare_root),
         cmocka_unit_test(uses_a_complete_root),         cmocka_unit_test(follows_links_inside),
         cmocka_unit_test(refuses_impossible_roots),     cmocka_unit_test(says_what_it_cannot_read),
+        cmocka_unit_test(reaches_behind_a_closed_door),
     };
 
     fixture_main(argc, argv);

@@ -222,6 +222,40 @@ static void warm_ones_are_handed_out_and_replaced(void **state)
     assert_int_equal(overs(f), 2); /* of those somebody had */
 }
 
+/* What is started in advance is like the last that was asked for; the oldest is handed out first. */
+static void warm_ones_follow_the_plan(void **state)
+{
+    session_fixture *f = *state;
+    agent_plan plan = {.no_port = true, .plan = {.pool = "p", .warm = 2, .version = "1"}};
+
+    fixture_sessions_open(f, NULL);
+    session_release(acquire(f, &plan, "a"));
+    wait_until(warm(f) == 2);
+    plan.plan.version = "2";
+    session *b = acquire(f, &plan, "b");
+    assert_string_equal(session_version(b), "1");
+    wait_until(warm(f) == 2);
+    session *c = acquire(f, &plan, "c"), *d = acquire(f, &plan, "d");
+    assert_string_equal(session_version(c), "1");
+    assert_string_equal(session_version(d), "2");
+    session_release(b);
+    session_release(c);
+    session_release(d);
+}
+
+static void warm_ones_grow_old(void **state)
+{
+    session_fixture *f = *state;
+    agent_plan plan = {.no_port = true, .plan = {.pool = "p", .warm = 1}};
+    unsigned before = fake_started();
+
+    fixture_sessions_open(f, &(sessions_options){.warm_ms = 1});
+    session *a = acquire(f, &plan, "a");
+    wait_until(fake_started() - before >= 3 && warm(f) == 1);
+    assert_int_equal(overs(f), 0);
+    session_release(a);
+}
+
 static void a_dead_warm_one_is_replaced(void **state)
 {
     session_fixture *f = *state;
@@ -286,6 +320,8 @@ int main(int argc, char **argv)
         times_test(the_longest_idle_one_makes_room),
         times_test(places_hold_when_many_ask),
         times_test(warm_ones_are_handed_out_and_replaced),
+        times_test(warm_ones_follow_the_plan),
+        times_test(warm_ones_grow_old),
         times_test(a_dead_warm_one_is_replaced),
         times_test(warm_ones_give_way),
         times_test(many_take_from_a_pool),

@@ -165,6 +165,7 @@ typedef struct front {
     size_t whole_max;
     unsigned write_timeout_ms;                     /* to the agent */
     bool from_worker;                              /* relays are started from another thread */
+    unsigned again;                                /* so many that did not get through are relayed anew */
     void (*instead)(http_exchange *x, void *user); /* answer by this, and relay nothing */
     struct {
         http_loop *loop;
@@ -176,7 +177,7 @@ typedef struct front {
     unsigned fresh;
     http_loop *loops[2]; /* on which connections were asked for */
     ac_status status;
-    bool client_gone, answered;
+    bool client_gone, answered, unsent;
     int server_status;
     uint64_t bytes_out;
     char collected[256];
@@ -233,11 +234,19 @@ static inline void front_give_back(front *f, http_upstream *u, http_loop *loop)
         http_upstream_close(u);
 }
 
+static inline void front_relay(front *f, http_exchange *x);
+
 static inline void front_end(http_exchange *x, http_upstream *u, const http_relay_result *result, void *user)
 {
     front *f = user;
     buf body = BUF_INIT(4096);
 
+    if (result->unsent && f->again) {
+        f->again--;
+        http_upstream_close(u);
+        front_relay(f, http_exchange_ref(x));
+        return;
+    }
     if (!result->answered && !result->client_gone) {
         if (buf_appendf(&body, "failed: %s", ac_status_name(result->status)) != AC_OK ||
             http_respond(x, &(http_response){.status = 502, .content_type = "text/plain"}, &body) == AC_ERR_NOMEM)
@@ -250,6 +259,7 @@ static inline void front_end(http_exchange *x, http_upstream *u, const http_rela
     f->status = result->status;
     f->client_gone = result->client_gone;
     f->answered = result->answered;
+    f->unsent = result->unsent;
     f->server_status = result->server_status;
     f->bytes_out = result->bytes_out;
     snprintf(f->collected, sizeof f->collected, "%s", result->collected ? result->collected : "");

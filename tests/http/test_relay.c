@@ -227,6 +227,7 @@ static void test_stale_is_retried_once(void **state)
     drop(&s.agent); /* a fresh one: that is an answer */
     expect(s.client, "failed: AC_ERR_CLOSED");
     front_await(&s.f, 2);
+    assert_false(s.f.unsent);
     assert_int_equal(s.f.fresh, 1);
     close_scene(&s);
 }
@@ -260,6 +261,25 @@ static void test_nobody_there(void **state)
     say(s.client, REQUEST("/"));
     expect(s.client, "failed: AC_ERR_IO");
     assert_non_null(strstr(s.f.error, "refused"));
+    front_await(&s.f, 1);
+    assert_true(s.f.unsent);
+    close_scene(&s);
+}
+
+/* What has not got through may be relayed once more: on the same exchange, which then tells the second of its end. */
+static void test_relayed_again(void **state)
+{
+    scene s;
+
+    (void)state;
+    open_scene(&s, (http_server_options){0});
+    drop(&s.listener);
+    s.f.again = 1;
+    say(s.client, REQUEST("/"));
+    expect(s.client, "failed: AC_ERR_IO");
+    front_await(&s.f, 1);
+    assert_int_equal(s.f.again, 0);
+    assert_int_equal(atomic_load(&s.f.started), 2);
     close_scene(&s);
 }
 
@@ -458,6 +478,7 @@ int main(void)
         cmocka_unit_test(test_stale_is_retried_once),
         cmocka_unit_test(test_not_retried_once_it_spoke),
         cmocka_unit_test(test_nobody_there),
+        cmocka_unit_test(test_relayed_again),
         cmocka_unit_test(test_many),
         cmocka_unit_test(test_cut_off),
         cmocka_unit_test(test_drain),

@@ -39,6 +39,15 @@ static void respond_bare(front_job *job, int code)
         ac_log_error("An answer could not be sent: out of memory");
 }
 
+ac_status front_retryable(ac_error *err)
+{
+    if (err) {
+        err->status = AC_ERR_AGAIN;
+        snprintf(err->aws_name, sizeof err->aws_name, "RetryableConflictException");
+    }
+    return AC_ERR_AGAIN;
+}
+
 /* The exception that a handler has asked for.  ac_error_set puts the usual one of the status there, which says nothing
  * about this operation. */
 static const char *own_name(ac_status status, const ac_error *err)

@@ -88,6 +88,9 @@ ac_status front_add_text(front_call *call, const char *member, const char *text,
 ac_status front_add_time(front_call *call, const char *member, int64_t unix_ms, ac_error *err);
 ac_status front_add_value(front_call *call, const char *member, yyjson_mut_val *value, ac_error *err);
 
+/* Make of the error that was just set one that clients try again by themselves: RetryableConflictException (409). */
+ac_status front_retryable(ac_error *err);
+
 /* ---- calls that go on when their handler has returned ---- */
 
 /* Keep the call: it lives, with its memory and input, until front_end, which must come exactly once, from any thread.

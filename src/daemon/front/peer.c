@@ -196,11 +196,9 @@ static void on_end(http_exchange *x, http_upstream *u, const http_relay_result *
         front_end(p->call, result->client_gone ? 0 : result->server_status, NULL);
     } else {
         ac_error err;
-        ac_status status =
-            ac_error_set(&err, AC_ERR_AGAIN, "The daemon that has the session does not answer; try again");
 
-        snprintf(err.aws_name, sizeof err.aws_name, "RetryableConflictException");
-        front_end_failed(p->call, status, &err);
+        ac_error_set(&err, AC_ERR_AGAIN, "The daemon that has the session does not answer; try again");
+        front_end_failed(p->call, front_retryable(&err), &err);
     }
 }
 

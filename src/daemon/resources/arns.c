@@ -17,6 +17,7 @@
 
 static const arn_kind kinds[] = {
     {KIND_WORKLOAD_IDENTITY, AWS_SERVICE, "workload-identity-directory/default/workload-identity/" ID},
+    {KIND_CODE_INTERPRETER, AWS_SERVICE, "code-interpreter-custom/" ID},
     {KIND_AGENT_RUNTIME, AWS_SERVICE, "runtime/" ID},
     {KIND_AGENT_RUNTIME_ENDPOINT, AWS_SERVICE, "runtime/" PARENT "/runtime-endpoint/" ID},
     {KIND_MEMORY, AWS_SERVICE, "memory/" ID},

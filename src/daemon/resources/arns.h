@@ -17,6 +17,7 @@
 #include "daemon/store/resources.h"
 
 #define KIND_WORKLOAD_IDENTITY "workload-identity"
+#define KIND_CODE_INTERPRETER "code-interpreter"
 #define KIND_AGENT_RUNTIME "agent-runtime"
 #define KIND_AGENT_RUNTIME_ENDPOINT "agent-runtime-endpoint"
 #define KIND_MEMORY "memory"

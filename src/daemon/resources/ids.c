@@ -1,4 +1,4 @@
-/* ids.c - ids that the service chooses. */
+/* ids.c - from the kernel's random bytes, so that nobody guesses an id, and evenly, so that none is likelier. */
 #include "daemon/resources/ids.h"
 
 #include <errno.h>

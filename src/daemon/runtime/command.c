@@ -44,9 +44,15 @@ static ac_status stream_command(invocation *in, const char *text, unsigned timeo
         .user = in->call,
     };
     run_result result;
+    ac_status status;
 
     AC_TRY(send_chunk(in->call, "contentStart", NULL, NULL, 0, NULL, err));
-    AC_TRY(session_run(in->session, &command, &result, err));
+    status = session_run(in->session, &command, &result, err);
+    if (status == AC_ERR_CLOSED && !result.started) {
+        AC_TRY(invocation_renew(in, err));
+        status = session_run(in->session, &command, &result, err);
+    }
+    AC_TRY(status);
     return send_chunk(in->call, "contentStop", NULL, NULL, 0, &result, err);
 }
 

@@ -145,14 +145,10 @@ void headers_to_client(invocation *in, const http_upstream_head *head, http_rela
 
         add_returned(in, passed_back[i], value ? value : http_exchange_header(in->call->exchange, passed_back[i]));
     }
-    if (head->status == 101) {
-        add_returned(in, "Sec-WebSocket-Accept", header_of(head, "Sec-WebSocket-Accept"));
-        add_returned(in, "Sec-WebSocket-Extensions", header_of(head, "Sec-WebSocket-Extensions"));
-        add_returned(in, "Sec-WebSocket-Protocol",
-                     in->subprotocol ? in->subprotocol : header_of(head, "Sec-WebSocket-Protocol"));
-    } else {
+    if (head->status == 101)
+        add_returned(in, "Sec-WebSocket-Protocol", in->subprotocol); /* NULL: the agent's, which the relay passes on */
+    else
         ret_answer->content_type = type && http_field_valid("Content-Type", type) ? type : "application/octet-stream";
-    }
     ret_answer->fields = in->returned;
     ret_answer->field_count = in->returned_count;
 }

@@ -2,7 +2,9 @@
  *
  * What goes wrong on the way there is the daemon's exception; what goes wrong inside the agent is RuntimeClientError
  * (424) with the agent's own words: its error body, or, when it died or never answered, the last lines that it wrote.
- * */
+ *
+ * An agent may have died just before a request for it comes, and its end not have been told yet.  A request of which it
+ * has seen nothing goes to the session's next life then. */
 #include "daemon/runtime/invocation.h"
 
 #include "base/json.h"
@@ -16,15 +18,16 @@
 #define QUOTED_BYTES_MAX 2000 /* of the agent's error body */
 #define COLLECT_BYTES_MAX 65536
 
+static ac_status relay(invocation *in, ac_error *err);
+
 /* ---- target and session ---- */
 
-static ac_status retryable(ac_error *err, const char *message)
+/* Whether what was deployed does not start: AC_ERR_INVALID and AC_ERR_NOT_FOUND say that there is no sandbox to be made
+ * of it, or no program to be run. */
+static bool is_agents_fault(ac_status status)
 {
-    ac_status status = ac_error_set(err, AC_ERR_AGAIN, "%s", message);
-
-    if (err)
-        snprintf(err->aws_name, sizeof err->aws_name, "RetryableConflictException");
-    return status;
+    return status == AC_ERR_TIMEOUT || status == AC_ERR_CLOSED || status == AC_ERR_INVALID ||
+           status == AC_ERR_NOT_FOUND;
 }
 
 static ac_status acquire(invocation *in, session_peer *ret_peer, ac_error *err)
@@ -34,14 +37,16 @@ static ac_status acquire(invocation *in, session_peer *ret_peer, ac_error *err)
         .key = {RUNTIME_SESSION_KIND, in->target->owner, in->session_id},
         .prepare = runtime_plan,
         .user = &plan,
-        .stay_here = in->call->caller.passed_on,
+        .stay_here = in->call->caller.passed_on || in->again,
     };
     ac_status status = session_acquire(in->room->sessions, &request, &in->session, ret_peer, err);
 
-    if (status == AC_ERR_TIMEOUT || status == AC_ERR_CLOSED)
+    if (is_agents_fault(status))
         return ac_error_set(err, AC_ERR_HANDLER, "%s", err && err->message[0] ? err->message : ac_status_text(status));
-    if (status == AC_ERR_AGAIN && !ret_peer->url[0])
-        return retryable(err, "The session is being stopped; try again");
+    if (status == AC_ERR_AGAIN && !ret_peer->url[0]) {
+        ac_error_set(err, AC_ERR_AGAIN, "The session is being stopped; try again");
+        return front_retryable(err);
+    }
     return status;
 }
 
@@ -82,6 +87,21 @@ void invocation_drop(invocation *in)
         runtime_target_unref(TAKE_PTR(in->target));
 }
 
+ac_status invocation_renew(invocation *in, ac_error *err)
+{
+    char reason[SESSION_REASON_SIZE];
+    session_peer peer = {""};
+
+    if (in->again)
+        return ac_error_set(err, AC_ERR_CLOSED, "the agent died again");
+    session_over_reason(in->session, OVER_WAIT_MS, reason);
+    if (!reason[0])
+        return ac_error_set(err, AC_ERR_CLOSED, "the agent lives, and takes no connections");
+    in->again = true;
+    session_release(TAKE_PTR(in->session));
+    return acquire(in, &peer, err);
+}
+
 /* ---- the end ---- */
 
 /* The sentence in an agent's error body: {"error": "..."}, {"message": "..."}, or all of it. */
@@ -103,6 +123,27 @@ static const char *words_of(arena *memory, const char *body, size_t length)
     return text ? text : arena_copy(memory, body, MIN(length, QUOTED_BYTES_MAX));
 }
 
+/* Whether the request is on its way to the session's next life, or has failed for want of one. */
+static bool sent_again(invocation *in)
+{
+    front_call *call = in->call;
+    ac_error err = {.status = AC_OK};
+    ac_status status;
+
+    if (!in->unsent || in->again)
+        return false;
+    status = invocation_renew(in, &err);
+    if (status == AC_ERR_CLOSED && !in->again)
+        return false;
+    if (status == AC_OK)
+        status = relay(in, &err);
+    if (status != AC_OK) {
+        invocation_drop(in);
+        front_end_failed(call, status, &err);
+    }
+    return true;
+}
+
 /* On a worker thread, when nothing was answered: say why. */
 static void finish_failed(workers_job *work)
 {
@@ -112,11 +153,13 @@ static void finish_failed(workers_job *work)
     ac_error err = {.status = AC_OK};
     ac_status status;
 
+    if (sent_again(in))
+        return;
     if (in->server_status && !in->unreachable) {
         status = ac_error_set(&err, AC_ERR_HANDLER, "Received error (%d) from runtime%s%s", in->server_status,
                               in->collected && in->collected[0] ? ": " : "", in->collected ? in->collected : "");
     } else {
-        session_over_reason(in->session, OVER_WAIT_MS, reason);
+        session_over_reason(in->session, in->unsent && !in->again ? 0 : OVER_WAIT_MS, reason);
         if (reason[0])
             status = ac_error_set(&err, AC_ERR_HANDLER, "The agent's session ended: %s", reason);
         else
@@ -143,6 +186,7 @@ static void on_end(http_exchange *x, http_upstream *u, const http_relay_result *
         return;
     }
     in->unreachable = result->status != AC_OK;
+    in->unsent = result->unsent;
     if (!in->unreachable && result->collected)
         in->collected = words_of(call->memory, result->collected, result->collected_length);
     in->job.run = finish_failed;
@@ -171,11 +215,21 @@ static http_relay_verdict on_head(http_exchange *x, const http_upstream_head *he
     return HTTP_RELAY_PASS;
 }
 
+static ac_status relay(invocation *in, ac_error *err)
+{
+    const http_relay_events events = {connect_agent, on_head, on_end, in};
+    ac_status status = http_relay_start(in->call->exchange, &in->relay, &events);
+
+    if (status == AC_OK)
+        return AC_OK;
+    return ac_error_set(err, status, "the request cannot be passed on: %s", ac_status_text(status));
+}
+
 ac_status invocation_start(invocation *in, const char *method, const char *target, view body, bool upgrade,
                            ac_error *err)
 {
-    const http_relay_events events = {connect_agent, on_head, on_end, in};
     front_call *call = in->call;
+    ac_error why = {.status = AC_OK};
     ac_status status;
 
     AC_TRY(headers_to_agent(in, err));
@@ -193,11 +247,8 @@ ac_status invocation_start(invocation *in, const char *method, const char *targe
         .collect_max = COLLECT_BYTES_MAX,
     };
     front_keep(call);
-    status = http_relay_start(call->exchange, &in->relay, &events);
+    status = relay(in, &why);
     if (status != AC_OK) {
-        ac_error why;
-
-        status = ac_error_set(&why, status, "the request cannot be passed on: %s", ac_status_text(status));
         invocation_drop(in);
         front_end_failed(call, status, &why);
     }

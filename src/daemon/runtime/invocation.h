@@ -38,6 +38,8 @@ typedef struct invocation {
     int server_status;
     const char *collected; /* body of the agent's error */
     bool unreachable;      /* the agent could not be connected to, or said nothing */
+    bool unsent;           /* it knows nothing of the request */
+    bool again;            /* this is the second attempt */
 } invocation;
 
 /* Find the target and the session of a call (qualifier, accountId; session_id NULL: a new one).  *ret_invocation lives
@@ -47,6 +49,10 @@ ac_status invocation_open(front_call *call, const char *session_id, invocation *
     AC_MUST_USE;
 void invocation_drop(invocation *in);
 DEFINE_CLEANUP(invocation *, invocation_drop)
+
+/* Once: the session that was found was dead already, which nobody knew, so get another of its id.  Blocks.
+ * AC_ERR_CLOSED: it was not, or this is the second time. */
+ac_status invocation_renew(invocation *in, ac_error *err) AC_MUST_USE;
 
 /* Add a header to the agent.  AC_ERR_QUOTA: too many. */
 ac_status invocation_header(invocation *in, const char *name, const char *value, ac_error *err) AC_MUST_USE;

@@ -20,7 +20,7 @@
 #define AGENT_ID 1000
 #define SERVICE_PORT 8484
 #define SERVICE_URL "http://127.0.0.1:8484"
-#define CREDENTIALS_SPARE_S 3600 /* beyond a session's life: for warm ones, and for what is signed at its end */
+#define CREDENTIALS_SPARE_S 4000 /* beyond a session's life: a warm one of an old plan is an hour older than its life */
 #define WORDS_MAX SANDBOX_WORDS_MAX
 
 /* Texts that end with NULL. */
@@ -279,6 +279,8 @@ ac_status runtime_plan(void *user, arena *memory, session_plan *ret_plan, ac_err
     if (!env)
         return ac_error_set(err, AC_ERR_NOMEM, "out of memory");
     env->memory = memory;
+    /* The plan quotes it, and lives longer than the request. */
+    AC_TRY(runtime_target_bind(runtime_target_ref(target), memory, err));
     AC_TRY(find_artifact(request, memory, &found, err));
     plan_service(target, request->room->daemon->config, &plan);
     plan.log_name = arena_format(memory, "runtimes/%s/%s", target->id, target->endpoint);

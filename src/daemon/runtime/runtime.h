@@ -76,6 +76,9 @@ const runtime_target *runtime_target_ref(const runtime_target *target);
 void runtime_target_unref(const runtime_target *target);
 DEFINE_CLEANUP(const runtime_target *, runtime_target_unref)
 
+/* Let a reference end with memory; it is given up at once when that fails.  AC_ERR_NOMEM. */
+ac_status runtime_target_bind(const runtime_target *target, arena *memory, ac_error *err) AC_MUST_USE;
+
 /* Something about a runtime has changed; id NULL: about any. */
 void runtime_targets_forget(struct runtime_targets *targets, const char *account, const char *id);
 

@@ -60,6 +60,20 @@ void runtime_target_unref(const runtime_target *target)
         loaded_free(t);
 }
 
+static void release(void *target)
+{
+    runtime_target_unref(target);
+}
+
+ac_status runtime_target_bind(const runtime_target *target, arena *memory, ac_error *err)
+{
+    if (arena_on_release(memory, release, (void *)target) == AC_OK)
+        return AC_OK;
+    runtime_target_unref(target);
+    ac_error_set(err, AC_ERR_NOMEM, "out of memory");
+    return AC_ERR_NOMEM;
+}
+
 DEFINE_CLEANUP(loaded_target *, loaded_free)
 
 /* ---- the cache ---- */
@@ -172,9 +186,11 @@ static ac_status read_in(store_tx *tx, void *arg, ac_error *err)
     if (runtime_is(&r->row.r, RUNTIME_DELETING) || runtime_is(&e.r, RUNTIME_DELETING))
         return ac_error_set(err, AC_ERR_NOT_FOUND, "The endpoint '%s' of the agent runtime '%s' is being deleted",
                             r->endpoint, r->runtime.id);
-    if (!e.live)
-        return ac_error_set(err, AC_ERR_CONFLICT, "The endpoint '%s' of the agent runtime '%s' is %s%s%s", r->endpoint,
-                            r->runtime.id, e.r.status, e.failure ? ": " : "", e.failure ? e.failure : "");
+    if (!e.live) {
+        ac_error_set(err, AC_ERR_CONFLICT, "The endpoint '%s' of the agent runtime '%s' is %s%s%s", r->endpoint,
+                     r->runtime.id, e.r.status, e.failure ? ": " : "", e.failure ? e.failure : "");
+        return runtime_in_progress(&e.r) ? front_retryable(err) : AC_ERR_CONFLICT;
+    }
     r->into->target.endpoint = e.r.key.id;
     return version_row_get(tx, &r->runtime, e.live, memory, &r->version, err);
 }
@@ -282,6 +298,18 @@ static ac_status find_key(const front_call *call, const char *arn_or_id, const c
     return AC_OK;
 }
 
+/* A runtime with an authorizer takes tokens and nothing else, as on AWS: whoever holds an access key is not one of the
+ * users that it was made for. */
+static ac_status check_caller(const front_call *call, const runtime_target **target, ac_error *err)
+{
+    if (!(*target)->authorizer || !call->caller.access_key)
+        return AC_OK;
+    runtime_target_unref(TAKE_PTR(*target));
+    ac_error_set(err, AC_ERR_DENIED,
+                 "Authorization method mismatch: this agent runtime takes OAuth bearer tokens, not signatures");
+    return AC_ERR_DENIED;
+}
+
 ac_status runtime_target_find(runtime_room *room, const front_call *call, const char *arn_or_id, const char *qualifier,
                               const char *account_id, const runtime_target **ret_target, ac_error *err)
 {
@@ -293,11 +321,11 @@ ac_status runtime_target_find(runtime_room *room, const front_call *call, const 
     if (!endpoint)
         endpoint = RUNTIME_DEFAULT_ENDPOINT;
     *ret_target = recall(room->targets, &key, endpoint, &changes);
-    if (*ret_target)
-        return AC_OK;
-    AC_TRY(load(room->targets, &key, endpoint, ret_target, err));
-    keep(room->targets, &key, *ret_target, now, changes);
-    return AC_OK;
+    if (!*ret_target) {
+        AC_TRY(load(room->targets, &key, endpoint, ret_target, err));
+        keep(room->targets, &key, *ret_target, now, changes);
+    }
+    return check_caller(call, ret_target, err);
 }
 
 /* ---- authorizing: before the input is read ---- */
@@ -333,11 +361,6 @@ static ac_status query_text(const front_call *call, const char *name, const char
     return AC_OK;
 }
 
-static void release_target(void *target)
-{
-    runtime_target_unref(target);
-}
-
 /* The caller is nobody yet, so the account is the one that bearer tokens are good for. */
 static ac_status find_asked_for(runtime_room *room, const front_call *call, const runtime_target **ret_target,
                                 ac_error *err)
@@ -356,14 +379,9 @@ static ac_status find_asked_for(runtime_room *room, const front_call *call, cons
 ac_status runtime_authorize(front_call *call, jwt_authorizer *ret_authorizer, ac_error *err)
 {
     const runtime_target *target;
-    ac_status status;
 
     AC_TRY(find_asked_for(call->room, call, &target, err));
-    status = arena_on_release(call->memory, release_target, (void *)target);
-    if (status != AC_OK) {
-        runtime_target_unref(target);
-        return ac_error_set(err, status, "out of memory");
-    }
+    AC_TRY(runtime_target_bind(target, call->memory, err));
     if (!target->authorizer)
         return ac_error_set(err, AC_ERR_DENIED, "This agent runtime takes no bearer tokens");
     return runtime_authorizer_read(target->authorizer, call->memory, ret_authorizer, err);

@@ -39,6 +39,8 @@ typedef struct sandboxes_options {
     const char *bwrap;      /* "bwrap", looked up in PATH */
     const char *init;       /* the agentcore-init program; beside this program or in ../libexec/agentcore */
     const char *slirp;      /* "slirp4netns", looked up in PATH */
+    const char *reach;      /* directory of mounts' sources, to which sandboxes' users are let through when root started
+                               them and a directory above it is closed to others; NULL: no need */
     uid_t uid_base;         /* first user of sandboxes when started by root; 1879048192 (nobody else's range) */
     unsigned sandboxes_max; /* at once; 4096 */
     unsigned start_ms;      /* longest start; 10 s */

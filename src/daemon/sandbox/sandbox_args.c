@@ -26,9 +26,9 @@ typedef struct args {
 
 /* Of the machine's /etc, what programs look at and what is the same for everybody who runs them. */
 static const char *const shown_etc[] = {
-    "/etc/alternatives", "/etc/crypto-policies", "/etc/debian_version",  "/etc/fonts",    "/etc/ld.so.cache",
-    "/etc/localtime",    "/etc/mime.types",      "/etc/os-release",      "/etc/pki",      "/etc/protocols",
-    "/etc/services",     "/etc/ssl/certs",       "/etc/ssl/openssl.cnf", "/etc/timezone",
+    "/etc/alternatives", "/etc/crypto-policies", "/etc/debian_version", "/etc/fonts",           "/etc/ld.so.cache",
+    "/etc/localtime",    "/etc/matplotlibrc",    "/etc/mime.types",     "/etc/os-release",      "/etc/pki",
+    "/etc/protocols",    "/etc/services",        "/etc/ssl/certs",      "/etc/ssl/openssl.cnf", "/etc/timezone",
 };
 
 static const char *const top_directories[] = {"/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32"};

@@ -1,9 +1,10 @@
 /* sandbox_ask.c - agentcore-init: where its program is, waiting for its answers, what they mean.
  *
- * It is beside this program, in guest/ of a build, or in ../libexec/agentcore of an installation.  It is executed
+ * It is where files for sandboxes are (file_open_guest).  It is executed
  * through a descriptor, so it need not be where a sandbox's user could reach it; but the file itself must be executable
  * for that user, and where it is not (a build under umask 077) a copy in memory is. */
 #include "base/clock.h"
+#include "daemon/files.h"
 #include "daemon/sandbox/sandbox_internal.h"
 
 #include <errno.h>
@@ -22,33 +23,9 @@
 
 /* ---- the program ---- */
 
-static int open_beside(const char *below)
-{
-    char path[PATH_MAX + 64];
-    ssize_t length = readlink("/proc/self/exe", path, PATH_MAX);
-    char *slash;
-
-    if (length <= 0)
-        return -1;
-    path[length] = '\0';
-    slash = strrchr(path, '/');
-    if (!slash)
-        return -1;
-    snprintf(slash + 1, sizeof path - (size_t)(slash + 1 - path), "%s", below);
-    return open(path, O_RDONLY | O_CLOEXEC);
-}
-
 static int find_program(const sandboxes *all)
 {
-    static const char *const places[] = {INIT_NAME, "guest/" INIT_NAME, "../guest/" INIT_NAME,
-                                         "../libexec/agentcore/" INIT_NAME};
-    int fd = -1;
-
-    if (all->init_path)
-        return open(all->init_path, O_RDONLY | O_CLOEXEC);
-    for (size_t i = 0; i < ARRAY_SIZE(places) && fd < 0; i++)
-        fd = open_beside(places[i]);
-    return fd;
+    return all->init_path ? open(all->init_path, O_RDONLY | O_CLOEXEC) : file_open_guest(INIT_NAME);
 }
 
 static bool others_may_execute(int fd)

@@ -23,6 +23,7 @@
 #define CLOSE_MS 10000 /* for the spawner to kill what there is */
 #define GONE_MS 5000
 #define REASON_BYTES 400
+#define PERMISSION_REMEDY "; every directory above must let others through (chmod o+x)"
 
 /* ---- opening and closing ---- */
 
@@ -36,6 +37,7 @@ ac_status sandboxes_open(const sandboxes_options *options, sandboxes **ret_all, 
     const spawner_options spawner = {
         .bwrap = options->bwrap ? options->bwrap : SANDBOX_BWRAP,
         .slirp = options->slirp ? options->slirp : SANDBOX_SLIRP,
+        .reach = options->reach,
         .uid_base = options->uid_base ? options->uid_base : SANDBOX_UID_BASE,
         .sandboxes_max = options->sandboxes_max ? options->sandboxes_max : SANDBOXES_MAX_DEFAULT,
     };
@@ -222,7 +224,8 @@ static ac_status explain(const parcel *p, const box_event *failed, ac_error *err
     if (strstr(reason, "Can't find source path") || strstr(reason, "Can't create file at") ||
         strstr(reason, "Can't mkdir"))
         return ac_error_set(err, AC_ERR_INVALID,
-                            "the sandbox cannot be put together, seen with the rights of its user: %s", reason);
+                            "the sandbox cannot be put together, seen with the rights of its user: %s%s", reason,
+                            strstr(reason, "Permission denied") ? PERMISSION_REMEDY : "");
     if (*reason)
         return ac_error_set(
             err, AC_ERR_UNSUPPORTED,

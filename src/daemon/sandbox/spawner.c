@@ -13,6 +13,7 @@
  * Both are forks of the daemon, before it has threads, and let go of everything that is the daemon's: descriptors,
  * terminal, signals (SIGINT and SIGTERM are the daemon's to decide on).  The keeper is in the daemon's process
  * namespace, because moving processes between cgroups of version 2 needs to see them. */
+#include "base/fork.h"
 #include "daemon/sandbox/spawner_internal.h"
 
 #include <errno.h>
@@ -42,7 +43,7 @@ static void write_text(const char *path, const char *text)
 }
 
 /* Children made from now on are in a process namespace of their own.  An ordinary user needs a user namespace for that,
- * in which it is who it was.  The mount namespace is for a /proc that fits, which bwrap looks into. */
+ * in which it is who it was.  The mount namespace is for a /proc that fits, which bwrap looks into, and for `reach`. */
 static bool separate(void)
 {
     unsigned user = geteuid(), group = getegid();
@@ -105,6 +106,8 @@ _Noreturn static void be_spawner(const spawner_options *options, cgroups *groups
     prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
     if (separated && !mount_own_proc())
         _exit(1);
+    if (separated && options->reach)
+        reach(options->reach);
     spawner_run(options, groups, socket);
     _exit(0);
 }
@@ -122,7 +125,7 @@ _Noreturn static void be_keeper(const spawner_options *options, int socket, bool
         _exit(1);
     if (separated && !separate())
         _exit(1);
-    child = fork();
+    child = fork_alone();
     if (child == 0)
         be_spawner(options, groups, socket, separated);
     close(socket);
@@ -156,7 +159,7 @@ static ac_status start(const spawner_options *options, bool separated, int *ret_
 
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0)
         return ac_error_set(err, AC_ERR_IO, "cannot make sockets: %s", strerror(errno));
-    keeper = fork();
+    keeper = fork_alone();
     if (keeper == 0)
         be_keeper(options, ends[1], separated);
     close(ends[1]);

@@ -9,6 +9,7 @@
 
 typedef struct spawner_options {
     const char *bwrap, *slirp;
+    const char *reach; /* sandboxes_options.reach; NULL: none */
     uid_t uid_base;
     unsigned sandboxes_max;
 } spawner_options;

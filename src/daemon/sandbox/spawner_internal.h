@@ -78,6 +78,11 @@ void runners_fill(spawn_loop *s);
 /* Whether it was one. */
 bool runner_ended(spawn_loop *s, pid_t pid);
 
+/* ---- spawner_reach.c ---- */
+
+/* In a mount namespace of our own: let users without rights get to a directory of root's. */
+void reach(const char *directory);
+
 /* ---- spawner_run.c ---- */
 
 /* Serve until the daemon is gone and all boxes are.  In a process of its own. */

@@ -4,6 +4,7 @@
  * fork), so runners are made in advance: children of ours, each in a cgroup of its own, which wait for what to do.  A
  * start then is a message to one of them.  It gives up root and executes bwrap.  Started by root, bwrap runs as a user
  * that owns nothing: what it would do wrong is bounded by that. */
+#include "base/fork.h"
 #include "daemon/sandbox/spawner_internal.h"
 
 #include <errno.h>
@@ -161,7 +162,7 @@ ac_status runner_make(spawn_loop *s, runner *ret_runner, ac_error *err)
         close(ends[1]);
         return AC_ERR_IO;
     }
-    r.pid = fork();
+    r.pid = fork_alone();
     if (r.pid == 0)
         be_runner(s->options, r.group, ends[1]);
     close(ends[1]);

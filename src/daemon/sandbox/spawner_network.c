@@ -5,6 +5,7 @@
  * ports when root started it, a system call filter.  The machine's loopback is closed to it, and it serves no names.
  * The other one (spawner_routes.c) closes private addresses by routes in the sandbox's namespace, and ends; when it
  * fails, there is no sandbox. */
+#include "base/fork.h"
 #include "daemon/sandbox/spawner_internal.h"
 
 #include <errno.h>
@@ -84,8 +85,8 @@ static void refuse(spawn_box *b)
     said[got > 0 ? got : 0] = '\0';
     said[strcspn(said, "\n")] = '\0';
     snprintf(text, sizeof text,
-             "no network can be made for the sandbox (%s): that takes slirp4netns, and a "
-             "/dev/net/tun that agentcored may open",
+             "no network can be made for the sandbox (%s): see slirp4netns and tun-device in `agentcored check`, or do "
+             "without by --session-network off",
              said);
     box_refuse(b->events, AC_ERR_UNSUPPORTED, text);
     box_kill(b);
@@ -93,12 +94,12 @@ static void refuse(spawn_box *b)
 
 static bool start_both(spawn_box *b, const char *slirp, int network, int users, int ready[2])
 {
-    b->slirp = fork();
+    b->slirp = fork_alone();
     if (b->slirp == 0)
         be_slirp(slirp, network, users, ready[1], b->slirp_says);
     close(ready[1]); /* so that its other end ends with slirp */
     ready[1] = -1;
-    b->routes = b->slirp > 0 ? fork() : -1;
+    b->routes = b->slirp > 0 ? fork_alone() : -1;
     if (b->routes == 0)
         be_routes(network, users, ready[0], b->slirp_says, b->line);
     b->slirp = MAX(b->slirp, 0);

@@ -101,7 +101,7 @@ static ac_status make_recipe(session *s, const session_request *request, ac_erro
     AC_TRY(request->prepare(request->user, &recipe->memory, &recipe->plan, err));
     fill_defaults(&recipe->plan);
     pthread_mutex_lock(&s->all->lock);
-    s->recipe = TAKE_PTR(recipe);
+    session_set_recipe(s, TAKE_PTR(recipe));
     pthread_mutex_unlock(&s->all->lock);
     return AC_OK;
 }

@@ -99,18 +99,19 @@ struct session {
     unsigned in_use;
     unsigned box_users; /* calls that are using box: it is not freed before they return */
     sandbox *box;
-    bool warm;          /* has no key yet */
-    bool was_ready;     /* for once */
-    bool was_had;       /* by somebody */
-    bool retry;         /* over because another took its place: look again */
-    bool busy;          /* HealthyBusy at the last look */
-    bool kicked;        /* kick_task is on its way */
-    bool quote;         /* its last words belong to why */
-    bool looked;        /* session_start's look has its result: look_status */
-    int look_status;    /* the last answer's; 0: there was none */
-    uint64_t used_ms;   /* when it was last used, or HealthyBusy; monotonic, as all uint64_t times */
-    uint64_t born_ms;   /* its life counts from here */
-    int64_t created_ms; /* the same by the calendar */
+    bool warm;                 /* has no key yet */
+    bool was_ready;            /* for once */
+    bool was_had;              /* by somebody */
+    bool retry;                /* over because another took its place: look again */
+    bool busy;                 /* HealthyBusy at the last look */
+    bool kicked;               /* kick_task is on its way */
+    bool quote;                /* its last words belong to why */
+    bool looked;               /* session_start's look has its result: look_status */
+    int look_status;           /* the last answer's; 0: there was none */
+    uint64_t used_ms;          /* when it was last used, or HealthyBusy; monotonic, as all uint64_t times */
+    uint64_t born_ms;          /* its life counts from here */
+    unsigned idle_ms, life_ms; /* as the plan says, or that of the one who got it from a pool */
+    int64_t created_ms;        /* the same by the calendar */
     uint64_t start_due_ms;
     uint64_t end_due_ms;            /* when stopping: over by then */
     char why[256];                  /* of its end; "" until it is known */
@@ -192,6 +193,7 @@ struct sessions {
     unsigned warm;
     unsigned waiting;  /* acquirers that wait for room */
     unsigned unreaped; /* sessions, over or not, whose sandbox may still be there */
+    bool runs;         /* the keeper's thread does */
     bool closing;
     bool renewing;
     session_pool *pools;
@@ -211,6 +213,9 @@ session_recipe *session_recipe_new(void);
 session_recipe *session_recipe_ref(session_recipe *recipe);
 void session_recipe_unref(session_recipe *recipe); /* NULL is allowed */
 DEFINE_CLEANUP(session_recipe *, session_recipe_unref)
+
+/* Takes the reference.  With the lock held when s can be found. */
+void session_set_recipe(session *s, session_recipe *recipe);
 
 /* A session that is in no table, with one reference. */
 session *session_new(sessions *all, const session_key *key);

@@ -124,7 +124,7 @@ static void on_events(uv_poll_t *poll, int status, int events)
 static uint64_t idle_due(const session *s)
 {
     const session_plan *plan = &s->recipe->plan;
-    uint64_t due = s->warm ? UINT64_MAX : s->used_ms + plan->idle_ms;
+    uint64_t due = s->warm ? UINT64_MAX : s->used_ms + s->idle_ms;
 
     if (plan->health_path)
         due = MIN(due, MAX(s->looked_ms, s->used_ms) + s->all->options.health_interval_ms);
@@ -134,7 +134,6 @@ static uint64_t idle_due(const session *s)
 /* When a session must be looked at next.  With the lock held. */
 static uint64_t next_due(const session *s, uint64_t now)
 {
-    const session_plan *plan = &s->recipe->plan;
     uint64_t due = UINT64_MAX;
 
     if (s->look.running)
@@ -144,9 +143,9 @@ static uint64_t next_due(const session *s, uint64_t now)
     if (s->state != SESSION_READY)
         return due;
     if (!s->warm)
-        due = MIN(due, s->born_ms + plan->life_ms);
+        due = MIN(due, s->born_ms + s->life_ms);
     if (s->in_use > 0) /* nothing can be due before so much time has passed without use */
-        return MIN(due, now + MIN(plan->idle_ms, s->all->options.health_interval_ms));
+        return MIN(due, now + MIN(s->idle_ms, s->all->options.health_interval_ms));
     return s->look.running ? due : MIN(due, idle_due(s));
 }
 
@@ -180,17 +179,17 @@ static duty find_duty(session *s, uint64_t now)
         return DUTY_LATE_LOOK;
     if (s->state != SESSION_READY)
         return DUTY_NONE;
-    if (!s->warm && now >= s->born_ms + plan->life_ms) {
-        session_end(s, plan->stop_grace_ms, false, "its life time of %u s is over", (plan->life_ms + 999) / 1000);
+    if (!s->warm && now >= s->born_ms + s->life_ms) {
+        session_end(s, plan->stop_grace_ms, false, "its life time of %u s is over", (s->life_ms + 999) / 1000);
         return DUTY_NONE;
     }
     if (s->in_use > 0 || s->look.running || now < idle_due(s))
         return DUTY_NONE;
-    if (s->warm || now < s->used_ms + plan->idle_ms)
+    if (s->warm || now < s->used_ms + s->idle_ms)
         return DUTY_LOOK;
     if (plan->health_path)
         return DUTY_DECIDE;
-    session_end(s, plan->stop_grace_ms, false, "it was idle for %u s", (plan->idle_ms + 999) / 1000);
+    session_end(s, plan->stop_grace_ms, false, "it was idle for %u s", (s->idle_ms + 999) / 1000);
     return DUTY_NONE;
 }
 
@@ -309,6 +308,10 @@ static void *keeper_main(void *arg)
     sessions *all = arg;
 
     http_loop_adopt(&all->loop);
+    pthread_mutex_lock(&all->lock);
+    all->runs = true;
+    pthread_cond_broadcast(&all->room);
+    pthread_mutex_unlock(&all->lock);
     log_batch_begin();
     uv_run(&all->loop.uv, UV_RUN_DEFAULT);
     log_batch_end();
@@ -345,10 +348,16 @@ ac_status keeper_start(sessions *all, ac_error *err)
     pthread_sigmask(SIG_SETMASK, &every, &before);
     int failed = pthread_create(&all->thread, NULL, keeper_main, all);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
-    if (!failed)
-        return AC_OK;
-    keeper_free(all);
-    return ac_error_set(err, AC_ERR_IO, "no thread for the sessions can be made");
+    if (failed) {
+        keeper_free(all);
+        return ac_error_set(err, AC_ERR_IO, "no thread for the sessions can be made");
+    }
+    /* Until then the loop is this thread's, and what is posted would be for here. */
+    pthread_mutex_lock(&all->lock);
+    while (!all->runs)
+        pthread_cond_wait(&all->room, &all->lock);
+    pthread_mutex_unlock(&all->lock);
+    return AC_OK;
 }
 
 void keeper_stop(sessions *all)

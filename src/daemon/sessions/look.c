@@ -47,8 +47,8 @@ static void judge(session *s, bool healthy, bool busy)
     } else if (s->misses >= SESSION_MISSES_MAX) {
         session_end(s, plan->stop_grace_ms, true, "%s did not answer GET %s %d times", session_noun(s),
                     plan->health_path, SESSION_MISSES_MAX);
-    } else if (s->look.deciding && s->in_use == 0 && now >= s->used_ms + plan->idle_ms) {
-        session_end(s, plan->stop_grace_ms, false, "it was idle for %u s", (plan->idle_ms + 999) / 1000);
+    } else if (s->look.deciding && s->in_use == 0 && now >= s->used_ms + s->idle_ms) {
+        session_end(s, plan->stop_grace_ms, false, "it was idle for %u s", (s->idle_ms + 999) / 1000);
     }
 }
 

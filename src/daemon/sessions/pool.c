@@ -1,9 +1,10 @@
 /* pool.c - sessions that are started in advance.
  *
- * A pool is known from the first session whose plan names it, and keeps that plan: the sandboxes it starts are like
- * that one.  What is handed out gets the key of the one who asks, whose place in the table it takes; the pool is filled
- * again behind his back.  A pool that nobody has taken from for UNUSED_MS goes, and so does one whose runtime is
- * stopped as a whole (sessions_stop_all).  A pool whose sandboxes do not start waits longer with each failure. */
+ * A pool is known from the first session whose plan names it, and keeps the plan of the last one: the sandboxes it
+ * starts are like that.  What is handed out gets the key of the one who asks, whose place in the table it takes; the
+ * pool is filled again behind his back.  A pool that nobody has taken from for UNUSED_MS goes, and so does one whose
+ * runtime is stopped as a whole (sessions_stop_all).  Plans hold what grows old (credentials): the oldest is handed out
+ * first, and one that is too old is replaced.  A pool whose sandboxes do not start waits longer with each failure. */
 #include "daemon/sessions/internal.h"
 
 #include "base/clock.h"
@@ -11,7 +12,7 @@
 
 #include <stdlib.h>
 
-#define UNUSED_MS (60 * 60 * 1000)
+#define UNUSED_MS (30 * 60 * 1000)
 #define RETRY_MS 1000
 #define RETRY_MAX_MS (5 * 60 * 1000)
 #define POOLS_MAX 256
@@ -139,7 +140,7 @@ static void add_warm(session_pool *p)
         note_start(p, AC_ERR_NOMEM, &err);
         return;
     }
-    s->recipe = session_recipe_ref(p->recipe);
+    session_set_recipe(s, session_recipe_ref(p->recipe));
     s->warm = true;
     s->pool = p;
     p->count++;
@@ -177,6 +178,17 @@ void session_pool_lost(session *s)
     free_if_done(p);
 }
 
+static void end_old(const session_pool *p, uint64_t now)
+{
+    session *next;
+
+    for (session *s = p->all->first; s; s = next) {
+        next = s->next;
+        if (s->pool == p && s->state == SESSION_READY && now - s->born_ms >= p->all->options.warm_ms)
+            session_end(s, s->recipe->plan.stop_grace_ms, false, "nobody has needed it");
+    }
+}
+
 bool session_pools_tick(sessions *all)
 {
     uint64_t now = clock_monotonic_ms();
@@ -187,6 +199,7 @@ bool session_pools_tick(sessions *all)
         next = p->next;
         if (!p->dropped && now - p->used_ms >= UNUSED_MS)
             drop(p, "nobody needed it");
+        end_old(p, now);
         start_filling(p);
         free_if_done(p);
     }
@@ -199,11 +212,13 @@ bool session_pools_tick(sessions *all)
 
 static session *find_warm(sessions *all, const session_pool *p)
 {
+    session *oldest = NULL;
+
     for (session *s = all->first; s; s = s->next) {
         if (s->pool == p && s->state == SESSION_READY)
-            return s;
+            oldest = s; /* new ones are put in front */
     }
-    return NULL;
+    return oldest;
 }
 
 /* warm becomes what `asked` was to be, and takes its place.  With the lock held. */
@@ -230,6 +245,8 @@ static void hand_out(session *warm, session *asked)
     warm->in_use = 1;
     warm->used_ms = warm->born_ms = clock_monotonic_ms();
     warm->created_ms = asked->created_ms;
+    warm->idle_ms = asked->idle_ms;
+    warm->life_ms = asked->life_ms;
     session_add(warm);
     session_unref(warm); /* the list's former one */
     session_kick(warm);
@@ -249,6 +266,8 @@ session *session_pool_take(session *s)
         p = add_pool(all, s);
     if (p && !p->dropped) {
         p->used_ms = clock_monotonic_ms();
+        session_recipe_unref(p->recipe);
+        p->recipe = session_recipe_ref(s->recipe);
         warm = s->state == SESSION_STARTING ? find_warm(all, p) : NULL;
         if (warm) {
             hand_out(session_ref(warm), s);

@@ -106,19 +106,6 @@ static ac_status deliver(const running *r, size_t which, const char *text, size_
     return r->command->on_output(r->command->user, (run_stream)which, clean.data, clean.length, err);
 }
 
-/* How many bytes at the end begin a character that is not whole yet. */
-static size_t unfinished(const char *text, size_t length)
-{
-    for (size_t back = 1; back < CHARACTER_BYTES_MAX && back <= length; back++) {
-        utf8_state state = {0};
-
-        if (((unsigned char)text[length - back] & 0xC0) == 0x80)
-            continue; /* in the middle of one: look further back */
-        return utf8_feed(&state, text + length - back, back) && !utf8_complete(&state) ? back : 0;
-    }
-    return 0;
-}
-
 static ac_status read_stream(running *r, size_t which, ac_error *err)
 {
     stream *s = &r->streams[which];
@@ -130,7 +117,7 @@ static ac_status read_stream(running *r, size_t which, ac_error *err)
     if (got < 0)
         return errno == EAGAIN || errno == EINTR ? AC_OK : ac_error_set(err, AC_ERR_IO, "read: %s", strerror(errno));
     length = s->held_length + (size_t)got;
-    rest = got > 0 ? unfinished(r->buffer, length) : 0;
+    rest = got > 0 ? utf8_unfinished(r->buffer, length) : 0;
     s->held_length = rest;
     memcpy(s->held, r->buffer + length - rest, rest);
     if (got == 0) {
@@ -164,7 +151,9 @@ static ac_status follow(running *r, uint64_t due_ms, bool *ret_ended, ac_error *
             if (polled[i].revents)
                 AC_TRY(read_stream(r, i, err));
         if (polled[STREAMS].revents && !ended) {
-            ended = true;
+            uint64_t count;
+
+            ended = read(r->ending->fd, &count, sizeof count) == (ssize_t)sizeof count;
             due_ms = MIN(due_ms, clock_monotonic_ms() + LEFT_OPEN_MS);
         }
     }
@@ -245,6 +234,7 @@ ac_status session_run(session *s, const run_command *command, run_result *ret_re
         };
 
         status = session_exec(s, &inside, on_end, r->ending, &id, err);
+        ret_result->started = status == AC_OK;
         if (status != AC_OK)
             ending_drop(r->ending); /* nobody will tell of its end */
     } else if (r->ending) {

@@ -19,6 +19,7 @@ typedef struct run_command {
 } run_command;
 
 typedef struct run_result {
+    bool started;
     bool timed_out;
     int exit_code; /* 128 and the signal's number when one has ended it; -1 when it was killed for the time-out */
     uint64_t duration_ms;

@@ -40,6 +40,13 @@ void session_recipe_unref(session_recipe *recipe)
     free(recipe);
 }
 
+void session_set_recipe(session *s, session_recipe *recipe)
+{
+    s->recipe = recipe;
+    s->idle_ms = recipe->plan.idle_ms;
+    s->life_ms = recipe->plan.life_ms;
+}
+
 /* ---- waiting ---- */
 
 void session_cond_init(pthread_cond_t *cond)

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#define WARM_MS_DEFAULT (30 * 60 * 1000)
 #define HEALTH_INTERVAL_MS_DEFAULT 30000
 #define HEALTH_TIMEOUT_MS_DEFAULT 10000
 #define BUCKETS_MIN 1024
@@ -21,6 +22,8 @@ static void fill_defaults(sessions_options *o)
 {
     if (!o->sessions_max)
         o->sessions_max = SESSIONS_MAX_DEFAULT;
+    if (!o->warm_ms)
+        o->warm_ms = WARM_MS_DEFAULT;
     if (!o->health_interval_ms)
         o->health_interval_ms = HEALTH_INTERVAL_MS_DEFAULT;
     if (!o->health_timeout_ms)

@@ -33,7 +33,8 @@ typedef struct session_key {
     const char *id;    /* at most SESSION_ID_MAX bytes */
 } session_key;
 
-/* How to make one.  Zero means the default beside it; texts live in the arena that session_prepare was given. */
+/* How to make one.  Zero means the default beside it; texts live in the arena that session_prepare was given.  Of one
+ * that comes from a pool, idle_ms and life_ms are those of the plan that it was asked for with. */
 typedef struct session_plan {
     sandbox_spec sandbox;    /* output_fd is set by the manager */
     const char *version;     /* of what runs in it: for session_version; "" */
@@ -47,7 +48,8 @@ typedef struct session_plan {
                                 but for the last lines */
     const char *pool;        /* sessions with the same text are interchangeable until they are first used (it names
                                 version, artifact and environment); NULL: no warm ones */
-    unsigned warm;           /* so many are kept started in advance, once the pool is known */
+    unsigned warm;           /* so many are kept started in advance, once the pool is known: by the plan of the last
+                                session that was asked for, which is an hour old at most when one of them is used */
 } session_plan;
 
 /* Fill a plan; called on the acquiring thread (or a thread of the manager for warm ones), without locks. */
@@ -62,6 +64,7 @@ typedef struct sessions_options {
                                 AC_ERR_QUOTA */
     unsigned health_interval_ms; /* between looks at an idle session; 30 s */
     unsigned health_timeout_ms;  /* for the answer; 10 s; three without an answer end it */
+    unsigned warm_ms;            /* a warm one that nobody took for so long is replaced; 30 min */
     /* A connection from inside (sandbox_spec.service_port): fd is the callee's.  On the keeper's thread. */
     void (*on_connection)(int fd, const session_key *key, void *user);
     /* A session is over, however it ended.  On the keeper's thread; must not block for long.  May be NULL. */

@@ -39,8 +39,7 @@ static mode_t closed_mode(void)
     return geteuid() == 0 ? 0711 : 0700;
 }
 
-/* mkdir -p; all that is new is closed to others. */
-static ac_status make_path(const char *path, ac_error *err)
+ac_status data_dir_make(const char *path, ac_error *err)
 {
     char part[PATH_MAX];
     size_t length = strlen(path);
@@ -133,7 +132,7 @@ ac_status data_dir_open(const char *path, data_dir **ret_dir, ac_error *err)
         return ac_error_set(err, AC_ERR_NOMEM, "out of memory");
     dir->dir_fd = dir->lock_fd = -1;
     dir->path = strdup(path);
-    status = dir->path ? make_path(path, err) : ac_error_set(err, AC_ERR_NOMEM, "out of memory");
+    status = dir->path ? data_dir_make(path, err) : ac_error_set(err, AC_ERR_NOMEM, "out of memory");
     if (status == AC_OK) {
         dir->dir_fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         if (dir->dir_fd < 0)

@@ -1,7 +1,7 @@
-/* room.c - the built-in browser and code interpreter.
+/* room.c - the built-in browser.
  *
- * They are constants of the program, not rows of the store: nobody can change or delete them, and every account sees
- * them, under an ARN of the account "aws".  Lists are one page long, so there is no nextToken that could be right. */
+ * It is a constant of the program, no row of the store: nobody can change or delete it, and every account sees it,
+ * under an ARN of the account "aws".  Lists are one page long, so there is no nextToken that could be right. */
 #include "daemon/tools/room.h"
 
 #include "aws/endpoints.h"
@@ -35,18 +35,6 @@ static const builtin browser = {
     .id_member = "browserId",
     .arn_member = "browserArn",
     .list_member = "browserSummaries",
-};
-
-static const builtin code_interpreter = {
-    .id = "aws.codeinterpreter.v1",
-    .name = "aws_codeinterpreter_v1",
-    .description = "The built-in code interpreter",
-    .network = "PUBLIC",
-    .arn_path = "code-interpreter/aws.codeinterpreter.v1",
-    .what = "code interpreter",
-    .id_member = "codeInterpreterId",
-    .arn_member = "codeInterpreterArn",
-    .list_member = "codeInterpreterSummaries",
 };
 
 /* What Get and List show alike. */
@@ -105,21 +93,9 @@ static ac_status list_browsers(front_call *call, ac_error *err)
     return list(call, &browser, err);
 }
 
-static ac_status get_code_interpreter(front_call *call, ac_error *err)
-{
-    return get(call, &code_interpreter, err);
-}
-
-static ac_status list_code_interpreters(front_call *call, ac_error *err)
-{
-    return list(call, &code_interpreter, err);
-}
-
 static const front_operation operations[] = {
     {API_GET_BROWSER, get_browser, NULL, false},
     {API_LIST_BROWSERS, list_browsers, NULL, false},
-    {API_GET_CODE_INTERPRETER, get_code_interpreter, NULL, false},
-    {API_LIST_CODE_INTERPRETERS, list_code_interpreters, NULL, false},
 };
 
 ac_status tools_register(front *f, ac_error *err)

@@ -1,7 +1,6 @@
-/* room.h - tools: browsers and code interpreters that everybody has.
+/* room.h - tools: the browser that everybody has.
  *
- * Serves GetBrowser, ListBrowsers, GetCodeInterpreter and ListCodeInterpreters for aws.browser.v1 and
- * aws.codeinterpreter.v1. */
+ * Serves GetBrowser and ListBrowsers for aws.browser.v1. */
 #ifndef DAEMON_TOOLS_ROOM_H
 #define DAEMON_TOOLS_ROOM_H
 

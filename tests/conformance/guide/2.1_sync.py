@@ -1,0 +1,3 @@
+@app.entrypoint
+def invoke(payload):  # Sync function — runs in executor
+    return {"response": "Hello from sync handler"}
