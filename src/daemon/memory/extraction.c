@@ -244,9 +244,15 @@ static ac_status think(extraction *x, ac_error *err)
 static ac_status write_in(store_tx *tx, void *arg, ac_error *err)
 {
     extraction *x = arg;
-    ac_status status;
+    _cleanup_(memory_definition_unrefp) const memory_definition *now = NULL;
+    ac_status status = memory_definition_get(tx, x->room->definitions, x->task.account, x->task.memory_id, &now, err);
 
     x->stale = false;
+    if (status == AC_ERR_NOT_FOUND) { /* deleted while the engine was at work: leave nothing behind */
+        x->window.more = false;
+        return job_done(tx, x->job, err);
+    }
+    AC_TRY(status);
     AC_TRY(extraction_cursor_move(tx, &x->task, &x->window, err));
     status = extraction_changes_write(tx, &x->changes, &x->memory, err);
     x->stale = status == AC_ERR_CONFLICT;
