@@ -8,6 +8,8 @@ import json
 import pathlib
 import re
 
+from table_memory import MEMORY
+
 API = pathlib.Path(__file__).resolve().parents[2] / "api"
 ACCOUNT_ARN = "arn:aws:bedrock-agentcore:us-west-2:123456789012:"
 IDENTITY_ARN = ACCOUNT_ARN + "workload-identity-directory/default/workload-identity/nobody"
@@ -140,6 +142,7 @@ GOOD = {
     "ListBrowsers": {"maxResults": 5, "type": "SYSTEM"},
     "GetCodeInterpreter": {"codeInterpreterId": "aws.codeinterpreter.v1"},
     "ListCodeInterpreters": {"maxResults": 5, "type": "SYSTEM"},
+    **MEMORY,
 }
 
 
@@ -256,6 +259,8 @@ def bad_structures(shape, good, path):
 def bad_values(shape, good, path):
     """(path, what is wrong, value) of a value of this shape."""
     kind = shape["type"]
+    if shape.get("document"):
+        return  # any JSON is as good as any other
     if kind == "string":
         yield from ((path, what, text) for what, text in bad_strings(shape, good))
     elif kind == "integer":
@@ -302,6 +307,8 @@ WRONG_TYPES = {
     "list": ["x", 7, {"x": "y"}, True],
     "map": ["x", 7, ["x"], False],
     "structure": ["x", 7, ["x"], False],
+    "timestamp": [True, ["x"], {"x": "y"}, "soon"],
+    "boolean": [7, "x", ["x"], {"x": "y"}],
 }
 
 

@@ -29,6 +29,8 @@ def custom(label, **configuration):
 
 
 class Good(MemoryTest):
+    REPLAYED = ("CreateMemory", "UpdateMemory", "DeleteMemory")
+
     def test_create_and_get(self):
         called = name()
         answer = self.client.create_memory(name=called, description="d", eventExpiryDuration=3, tags={"a": "b"})
@@ -240,6 +242,10 @@ class Good(MemoryTest):
         self.assertEqual(answer["reason"], "IdempotentParameterMismatchException")
         self.settled(first["id"])
         token = uuid.uuid4().hex * 2
+        more = {"addMemoryStrategies": [semantic()]}
+        for _ in range(2):
+            self.client.update_memory(memoryId=first["id"], memoryStrategies=more, clientToken=token)
+        self.assertEqual(len(self.settled(first["id"])["strategies"]), 1)
         gone = [self.client.delete_memory(memoryId=first["id"], clientToken=token)["status"] for _ in range(2)]
         self.assertEqual(gone, ["DELETING"] * 2)
 
