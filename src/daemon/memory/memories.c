@@ -198,12 +198,12 @@ static ac_status get_in(store_tx *tx, front_call *call, void *arg, ac_error *err
     resource r;
 
     AC_TRY(find(tx, call, &r, err));
-    *settling = check_settled(&r, NULL) != AC_OK;
+    *settling = check_settled(&r, NULL) != AC_OK || strcmp(r.status, MEMORY_DELETING) == 0;
     return answer(call, &r, err);
 }
 
-/* A memory settles within milliseconds, and clients ask for it right after they have created it: those that are told
- * that it is not ready come back ten seconds later.  So the answer waits a moment. */
+/* A memory settles within milliseconds, or is gone, and clients ask for it right after they have created or deleted it:
+ * those that are told to wait come back ten seconds later.  So the answer waits a moment. */
 ac_status get_memory(front_call *call, ac_error *err)
 {
     const memory_room *room = call->room;
