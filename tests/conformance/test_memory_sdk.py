@@ -1,4 +1,4 @@
-"""Memory through the Python package bedrock-agentcore, told nothing but the environment that `agentcored env` prints."""
+"""Memory through the Python package bedrock-agentcore, told nothing but what `agentcored env` prints."""
 
 import os
 import time
