@@ -139,6 +139,19 @@ static bool find_lead(const phrase *p, size_t *ret_at, const char **ret_lead)
     return best > 0;
 }
 
+static bool is_small_talk(const phrase *p)
+{
+    static const char *const list[] = {"how are you",      "how have you been", "how's it going", "how is it going",
+                                       "how do you do",    "what's up",         "what's new",     "how's everything",
+                                       "how was your day", "how are things",    "how about you",  "what about you",
+                                       "are you there"};
+
+    for (size_t i = 0; i < ARRAY_SIZE(list); i++)
+        if (phrase_is(p, 0, list[i], NULL))
+            return true;
+    return false;
+}
+
 ac_status rewrite_request(rewriter *r, const sentence *s, const char **ret_request)
 {
     _cleanup_(buf_done) buf out = BUF_INIT(FACT_BYTES_MAX);
@@ -152,7 +165,7 @@ ac_status rewrite_request(rewriter *r, const sentence *s, const char **ret_reque
     AC_TRY(phrase_of(s->text, s->length, r->arena, &p));
     p = phrase_part(&p, clause_beginning(&p), p.count);
     p.count = clause_ending(&p);
-    if (p.count < 2)
+    if (p.count < 2 || is_small_talk(&p))
         return AC_OK;
     if (!find_lead(&p, &at, &lead) && !(clause_is_command(&p) && !s->question)) {
         if (s->question)

@@ -95,6 +95,9 @@ static ac_status put_adverbs(speech *s, size_t *at)
             if (verb_find(next, base) != VERB_BASE)
                 return AC_OK;
             *at += 1;
+        } else if (*low && !((*low >= 'a' && *low <= 'z') || (unsigned char)*low >= 0x80) && *next) {
+            AC_TRY(put_word(s, low)); /* I 100% agree */
+            *at += 1;
         } else if (is_adverb(low) && *next) {
             if (!word_in(low, DROPPED))
                 AC_TRY(put_word(s, low));
@@ -131,6 +134,8 @@ static ac_status put_verb(speech *s, size_t *at)
     if (kind == VERB_BASE && word_in(low, " put cut hit read set let cost hurt quit shut bet spread ") &&
         is_past_here(s->p, *at - 1))
         return put_word(s, low);
+    if (strlen(low) + 3 > VERB_SIZE)
+        return put_word(s, low); /* no verb is so long */
     verb_third_person(low, form);
     return put_word(s, form);
 }
@@ -274,7 +279,7 @@ static const char *turned(const speech *s, const char *low)
         const char *low, *after, *otherwise; /* after the user has been named; in a clause about somebody else */
     } words[] = {
         {"me", "them", "the user"},       {"my", "their", "the user's"},
-        {"mine", "theirs", "the user's"}, {"myself", "themselves", "the user"},
+        {"mine", "theirs", "the user's"}, {"myself", "themselves", "themselves"},
         {"our", "their", "the user's"},   {"us", "them", "the user and others"},
         {"ours", "theirs", "the user's"}, {"ourselves", "themselves", "themselves"},
     };
@@ -430,8 +435,8 @@ ac_status speech_write(const rewriter *r, const phrase *p, subject who, size_t a
         break;
     default:
         if (strcmp(phrase_low(p, at), "it's") == 0) {
-            AC_TRY(put_word(&s, "it is"));
             at++;
+            AC_TRY(put_word(&s, word_in(phrase_low(p, at), " been got ") ? "it has" : "it is"));
         }
         break;
     }

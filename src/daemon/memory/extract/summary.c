@@ -158,7 +158,7 @@ static ac_status put_user(pool *p, rewriter *r, const sentence *s)
     if (!request)
         return AC_OK;
     AC_TRY(content_of(s->text, r->arena, &content));
-    if (content > 0)
+    if (content > 1) /* "What else?" tells nothing */
         put(p, request);
     return AC_OK;
 }
@@ -244,7 +244,9 @@ static topic next_topic(const pool *p, const line_words *lines)
             const text_word *word = &lines[i].words[w];
             topic one = {.stem = word->stem, .name = word->text};
 
-            if (word->stop || word->length < 3 || strcmp(word->text, "assistant") == 0)
+            if (word->stop || word->length < 3 || strcmp(word->text, "assistant") == 0 ||
+                strcmp(word->stem, "ask") == 0 ||
+                (word->length > 5 && strcmp(word->text + strlen(word->text) - 3, "ing") == 0))
                 continue;
             seen++;
             for (size_t k = 0; k < p->count; k++)
