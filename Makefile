@@ -15,7 +15,7 @@ build:
 
 run:
 	@scripts/setup.sh build
-	@scripts/build.sh agentcored examples/minimal_agent examples/deploy_agent examples/invoke_agent guest/agentcore-init
+	@scripts/build.sh agentcored examples/minimal_agent examples/deploy_agent examples/invoke_agent guest/agentcore-init guest/agentcore-code
 	@scripts/run.sh $(PORT)
 
 test:

@@ -80,6 +80,7 @@ umoci makes container images, to unpack what others made
 docker-registry a registry, to push images to
 gcc-aarch64-linux-gnu a cross compiler, for images for arm64
 libc6-dev-arm64-cross the C library for arm64
+qemu-user runs programs for arm64, to see that those in images do
 zsh a shell, to complete the command line in
 EOF
         ;;

@@ -28,7 +28,7 @@
     "next call begins anew"
 
 static char kernel_py[] = CODE_GUEST_DIRECTORY "/kernel.py";
-static char kernel_js[] = CODE_GUEST_DIRECTORY "/kernel.js";
+static char kernel_js[] = CODE_GUEST_DIRECTORY "/kernel.cjs";
 
 typedef enum kernel_name { kernel_pyTHON, KERNEL_NODE, KERNEL_DENO, KERNELS } kernel_name;
 

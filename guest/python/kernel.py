@@ -97,6 +97,20 @@ def serve(link):
 # ---- a kernel ----
 
 
+def without_margin(source):
+    """Code that is indented as a whole, as it stands in a program of somebody's, without that; other code as it is."""
+    for line in source.split("\n"):
+        text = line.lstrip(" \t")
+        if text.strip() and not text.startswith("#"):
+            break
+    else:
+        return source
+    margin = line[:len(line) - len(text)]
+    if not margin:
+        return source
+    return "\n".join(each[len(margin):] if each.startswith(margin) else each for each in source.split("\n"))
+
+
 def to_private(fd):
     import fcntl
 
@@ -279,6 +293,7 @@ class Kernel:
         self.count += 1
         self.images = 0
         name = f"<cell {self.count}>"
+        source = without_margin(source)
         self.sources[name] = source
         if "linecache" in sys.modules:
             self.tell_sources()

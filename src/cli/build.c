@@ -39,6 +39,16 @@ const char *machine_architecture(void)
 
 /* ---- running tools ---- */
 
+/* What a tool says, and what that means. */
+static const struct {
+    const char *said, *meaning;
+} known_failures[] = {
+    {"Dependency \"libagentcore\" not found",
+     "libagentcore is not found: install it (make install in its source tree), or name the directory of "
+     "libagentcore.pc in PKG_CONFIG_PATH"},
+    {"ensurepip is not available", "Python cannot make virtual environments here: apt-get install python3-venv"},
+};
+
 /* Run a tool; what it says is shown when it fails. */
 static ac_status run_tool(const char *const *argv, const char *const *variables, const char *what, ac_error *err)
 {
@@ -51,6 +61,9 @@ static ac_status run_tool(const char *const *argv, const char *const *variables,
         return AC_OK;
     progress_end();
     print_foreign(stderr, output, strlen(output));
+    for (size_t i = 0; i < ARRAY_SIZE(known_failures); i++)
+        if (strstr(output, known_failures[i].said))
+            return ac_error_set(err, AC_ERR_STATE, "%s", known_failures[i].meaning);
     return ac_error_set(err, AC_ERR_STATE, "%s failed: see above", what);
 }
 

@@ -220,8 +220,8 @@ static ac_status add_loader(libraries *all, const object *o, ac_error *err)
     return path ? put(all, path, asked, err) : missing(o, asked, err);
 }
 
-/* Where the loader of an image looks by itself.  /usr/lib/... is /lib/... where /usr is merged; of a system root that lies
- * elsewhere, or a cross compiler's directory, only the end means something in an image. */
+/* Where the loader of an image looks by itself.  /usr/lib/... is /lib/... where /usr is merged; of a system root that
+ * lies elsewhere, or a cross compiler's directory, only the end means something in an image. */
 static const char *library_directory(const libraries *all)
 {
     const char *directory = NULL, *own = textf("/lib/%s", elf_triplet(all->machine));

@@ -21,7 +21,8 @@ static bool is_passed_over(const char *name)
 {
     static const char *const names[] = {"node_modules", "__pycache__", "venv", "target", "dist"};
 
-    if (name[0] == '.' || starts_with(name, "build") || ends_with(name, ".oci") || ends_with(name, ".zip"))
+    if (name[0] == '.' || strcmp(name, "build") == 0 || starts_with(name, "build-") || ends_with(name, ".oci") ||
+        ends_with(name, ".zip"))
         return true;
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
         if (strcmp(name, names[i]) == 0)

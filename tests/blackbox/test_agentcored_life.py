@@ -71,6 +71,20 @@ class Life(TestCase):
             with self.assertRaises(ConnectionRefusedError):
                 Conn(daemon.port)
 
+    def test_status(self):
+        code, out, _ = run("status", "--json", "--data-dir", self.data_dir)
+        self.assertEqual((code, json.loads(out)), (1, {"running": False, "dataDirectory": self.data_dir}))
+        self.assertFalse(os.path.exists(self.data_dir))
+        daemon = self.serve()
+        code, out, _ = run("status", "--json", "--data-dir", self.data_dir)
+        self.assertEqual(code, 0)
+        self.assertEqual(json.loads(out), {"running": True, "dataDirectory": self.data_dir, "url": daemon.url,
+                                           "region": REGION, "pid": daemon.pid})
+        self.assertIn(f"agentcored is ready on {daemon.url}", run("status", "--data-dir", self.data_dir)[1])
+        daemon.kill()
+        self.assertEqual(run("status", "--data-dir", self.data_dir)[:2],
+                         (1, f"agentcored is not running for {self.data_dir}\n"))
+
     def test_keys_and_state_stay(self):
         daemon = self.serve()
         first = daemon.env()["AWS_SECRET_ACCESS_KEY"]

@@ -1,11 +1,13 @@
 """The tools of the code interpreter, over signed HTTP: code in three languages, commands, tasks, files, and what
 happens to code that does not behave."""
 
-import importlib.util
 import re
+import shutil
+import subprocess
+import sys
 import time
 
-from code_harness import CodeCase, Conn, Result, check, json, os, read_frames, unittest
+from code_harness import CodeCase, Conn, Result, check, os, read_frames, unittest
 from harness import wait_until
 
 HAS_NODE = os.path.exists("/usr/bin/node")
@@ -39,6 +41,16 @@ class Python(CodeCase):
                             ("print('p')\n[1, 2]", "p\n[1, 2]\n"), ("", ""), ("# only words", "")):
             with self.subTest(code=code):
                 self.assertEqual(s.run(code).stdout, shown)
+
+    def test_code_with_a_margin(self):
+        s = self.session()
+        for code, shown in (("\n        x = 1\n        for i in range(2):\n            print(i)\n    ", "0\n1\n"),
+                            ("    # words\n    1 + 1", "2\n"), ("\t\n\tif x:\n\t\tx\n", ""), ("  # w\nx", "1\n"),
+                            ("x = '''\n  a'''\nx", "'\\n  a'\n"), ("   ", ""), ("    'a'\\\n'b'", "'ab'\n")):
+            with self.subTest(code=code):
+                self.assertEqual(s.run(code).stdout, shown)
+        self.assertRegex(s.run("\n    if x:\n        1 / 0").stderr, r'line 3, in <module>\n    1 / 0\n')
+        self.assertIn("IndentationError", s.run("  x\n    x").stderr)
 
     def test_clear_context(self):
         s = self.session()
@@ -228,6 +240,32 @@ class Figures(CodeCase):
             self.assertTrue(images[0]["data"].startswith(PNG))
             self.assertFalse(r.error)
         self.assertEqual(s.run("plt.get_fignums()").stdout, "[]\n")
+
+
+class Root(CodeCase):
+    """--code-root: a system of one's own; here the least that Python needs."""
+
+    @classmethod
+    def start_daemons(cls):
+        root = os.path.join(cls.folder, "root")
+        libraries = subprocess.run(["ldd", "/usr/bin/python3"], capture_output=True, text=True, check=True).stdout
+        for path in ["/usr/bin/python3", "/bin/sh", *re.findall(r"(/\S+) \(0x", libraries)]:
+            os.makedirs(root + os.path.dirname(path), exist_ok=True)
+            shutil.copy(path, root + path)
+        version = "python%d.%d" % sys.version_info[:2]
+        shutil.copytree(f"/usr/lib/{version}", f"{root}/usr/lib/{version}", symlinks=True,
+                        ignore=shutil.ignore_patterns("*.a", "config-*", "test", "lib2to3", "idlelib"))
+        with open(f"{root}/usr/own", "w", encoding="utf-8") as f:
+            f.write("own")
+        cls.options = ("--code-root", root)
+        super().start_daemons()
+
+    def test_own_system(self):
+        s = self.session()
+        r = s.run("import os, json\nopen('/usr/own').read(), os.path.exists('/usr/bin/env')")
+        self.assertEqual(r.stdout, "('own', False)\n")
+        self.assertEqual(s.shell("echo x > a; read y < a; echo $y").stdout, "x\n")
+        self.assertIn("node is not installed", s.run("1", "javascript").stderr)
 
 
 @unittest.skipUnless(HAS_NODE, "node is not installed")

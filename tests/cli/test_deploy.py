@@ -3,12 +3,13 @@ half made."""
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import time
 import unittest
 
-from cli_harness import ABSENT, AGENT, DEADLINE, INTERRUPTED, PROGRAM, USAGE, CliCase
+from cli_harness import ABSENT, AGENT, DEADLINE, INTERRUPTED, PROGRAM, USAGE, CliCase, build_path
 
 AGENT_SOURCE = """import http.server, json, os
 class H(http.server.BaseHTTPRequestHandler):
@@ -118,6 +119,18 @@ class Deploy(CliCase):
         self.assertIn("error:", done.err)
         self.assertEqual(done.err.splitlines()[-1], "agentcore: the build failed: see above")
         self.assertEqual((self.ok("list", "--json").json(), self.stored()), ([], []))
+
+    def test_without_the_library(self):
+        self.ok("create", "lonely")
+        wrong = {"PKG_CONFIG_LIBDIR": str(self.folder), "PKG_CONFIG_PATH": str(self.folder)}
+        copy = self.folder / "agentcore"  # outside of the tree it was built in
+        shutil.copy(PROGRAM, copy)
+        done = subprocess.run([copy, "deploy"], cwd=self.work / "lonely", env={
+            **self.env, **wrong, "AGENTCORED": build_path("agentcored"),
+            "LD_LIBRARY_PATH": build_path("src")}, capture_output=True, text=True)
+        self.assertEqual(done.returncode, 1, done)
+        self.assertRegex(done.stderr.splitlines()[-1], "^agentcore: libagentcore is not found: install it .*make")
+        self.assertNotIn("build", self.tree(self.work / "lonely"))
 
     def test_a_deployment_that_fails(self):
         """The service refuses what it is given: nothing of it stays."""

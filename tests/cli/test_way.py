@@ -161,6 +161,28 @@ class Dev(CliCase):
         dev.expect("is killed")
         self.assertEqual(dev.wait(), 0)
 
+    def test_what_counts_as_a_change(self):
+        self.write("agent.py", "import builder\nprint('edition', builder.EDITION, flush=True)\n")
+        self.write("builder.py", "EDITION = 1\n")
+        dev = self.terminal("dev", "--port", free_port())
+        dev.expect("edition 1")
+        dev.expect("has ended with code 0")
+        self.write("agent.py~", "")
+        self.write(".hidden", "")
+        self.write("build/out.txt", "")
+        self.write("builder.py", "EDITION = 2  # longer than before\n")
+        dev.expect("starting again")
+        dev.expect("edition 2")
+        dev.expect("has ended with code 0")
+        self.write("parts/one.py", "")  # a directory that is new
+        dev.expect("edition 2")
+        self.write("parts/one.py", "x = 1\n")
+        dev.expect("edition 2")
+        dev.send("\x03")
+        dev.expect("work has ended")
+        self.assertEqual(dev.text.count("starting again"), 3)
+        self.assertEqual(dev.wait(), 0)
+
     def test_raw_lines(self):
         self.write("agent.py", "print('{\"level\": \"INFO\", \"message\": \"m\"}', flush=True)\n")
         done = subprocess.Popen([PROGRAM, "dev", "--json", "--port", str(free_port())], cwd=self.work, env=self.env,

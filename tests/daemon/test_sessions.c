@@ -250,6 +250,29 @@ static void a_death_is_told_and_followed_by_a_new_one(void **state)
     wait_until(overs(f) == 2);
 }
 
+/* The end may be told after what the end has broken off. */
+static void one_in_doubt_is_waited_for(void **state)
+{
+    session_fixture *f = *state;
+    agent_plan plan = {0};
+
+    fixture_sessions_open(f, NULL);
+    session *s = acquire(f, &plan, "a");
+    int pid = pid_of(s);
+    kill(pid, SIGKILL);
+    session_doubt(s);
+    session *next = acquire(f, &plan, "a");
+    assert_ptr_not_equal(next, s);
+    session_release(s);
+    pid = pid_of(next);
+    session_doubt(next); /* for nothing: it lives, and stays the one */
+    s = acquire(f, &plan, "a");
+    assert_ptr_equal(s, next);
+    assert_int_equal(pid_of(s), pid);
+    session_release(s);
+    session_release(next);
+}
+
 static void *stop_a(void *arg)
 {
     session_fixture *f = arg;
@@ -396,6 +419,7 @@ int main(int argc, char **argv)
         life_test(one_without_a_port_is_ready_when_it_runs),
         life_test(one_without_a_health_path_is_ready_when_it_listens),
         life_test(a_death_is_told_and_followed_by_a_new_one),
+        life_test(one_in_doubt_is_waited_for),
         life_test(a_stubborn_one_is_killed_after_its_grace_time),
         life_test(who_asks_for_one_that_is_long_in_stopping_is_told_so),
         life_test(one_can_be_stopped_while_it_starts),

@@ -7,7 +7,7 @@
  *
  *     interpreters.c   control plane
  *     lookup.c         from an identifier to an interpreter
- *     start.c stop.c show.c   StartCodeInterpreterSession and the other operations on sessions
+ *     start.c show.c   StartCodeInterpreterSession; the other operations on sessions
  *     records.c        rows of sessions: their ends, also those that a former life of the daemon has not written down
  *     plan.c guest_files.c    what a session's sandbox is
  *     invoke.c         InvokeCodeInterpreter: session, guest, events

@@ -22,7 +22,7 @@ typedef struct guest_file {
 static const guest_file guest_files[] = {
     {"agentcore-code", 0755},
     {"agentcore_figures.py", 0644},
-    {"kernel.js", 0644},
+    {"kernel.cjs", 0644},
     {"kernel.py", 0644},
 };
 

@@ -181,6 +181,8 @@ static void on_end(http_exchange *x, http_upstream *u, const http_relay_result *
     if (result->answered || result->client_gone) {
         int status = result->client_gone ? 0 : result->server_status;
 
+        if (!result->client_gone && (result->status != AC_OK || in->relay.request.upgrade))
+            session_doubt(in->session);
         invocation_drop(in);
         front_end(call, status, result->status == AC_OK || result->client_gone ? NULL : "RuntimeClientError");
         return;

@@ -10,6 +10,7 @@
 #include <stdio.h>
 
 #define START_SLACK_MS (2 * SESSION_END_LATE_MS) /* beyond start_ms: making the sandbox, taking it down */
+#define DOUBT_MS 100                             /* how long a program that has died still takes connections, at most */
 
 static ac_status check_key(const session_key *key, ac_error *err)
 {
@@ -152,6 +153,27 @@ static ac_status add_unlock(sessions *all, const session_request *request, sessi
     return status;
 }
 
+/* ---- one that may have died ---- */
+
+void session_doubt(session *s)
+{
+    pthread_mutex_lock(&s->all->lock);
+    s->doubt_ms = clock_monotonic_ms() + DOUBT_MS;
+    pthread_mutex_unlock(&s->all->lock);
+}
+
+/* Whether it still is what it was; with the lock held, which is let go. */
+static bool outlives_doubt(session *s)
+{
+    session_ref(s);
+    while (s->state == SESSION_READY && s->doubt_ms && session_wait(s, s->doubt_ms))
+        continue;
+    s->doubt_ms = 0;
+    bool ready = s->state == SESSION_READY;
+    session_unref(s);
+    return ready;
+}
+
 ac_status session_acquire(sessions *all, const session_request *request, session **ret_session, session_peer *ret_peer,
                           ac_error *err)
 {
@@ -167,6 +189,8 @@ ac_status session_acquire(sessions *all, const session_request *request, session
         bool waited = true;
         session *s = session_find(all, &request->key, hash);
 
+        if (s && s->state == SESSION_READY && s->doubt_ms && !outlives_doubt(s))
+            continue;
         if (s && s->state == SESSION_READY) {
             s->in_use++;
             *ret_session = session_ref(s);

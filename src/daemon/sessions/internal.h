@@ -109,6 +109,7 @@ struct session {
     bool looked;               /* session_start's look has its result: look_status */
     int look_status;           /* the last answer's; 0: there was none */
     uint64_t used_ms;          /* when it was last used, or HealthyBusy; monotonic, as all uint64_t times */
+    uint64_t doubt_ms;         /* until then it may be about to end; 0: no doubt */
     uint64_t born_ms;          /* its life counts from here */
     unsigned idle_ms, life_ms; /* as the plan says, or that of the one who got it from a pool */
     int64_t created_ms;        /* the same by the calendar */

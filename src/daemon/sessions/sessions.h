@@ -103,6 +103,11 @@ DEFINE_CLEANUP(session *, session_release)
 
 /* ---- of a session that is in use ---- */
 
+/* Its program has broken something off, and may have died of it: its sockets are closed one after the other then, and
+ * the one that takes connections perhaps last.  Who acquires the session in the next moment waits for news of its end
+ * first.  Any thread, never blocks. */
+void session_doubt(session *s);
+
 /* A socket to connect to its port (or any other: 127.0.0.1 inside). */
 ac_status session_socket(session *s, int *ret_fd, ac_error *err) AC_MUST_USE;
 

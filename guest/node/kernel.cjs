@@ -132,7 +132,7 @@ async function valueOf(remote) {
   return shownValue;
 }
 
-const OURS = /^ {4}at .*(?:node:|kernel\.js|evalmachine\.)/;
+const OURS = /^ {4}at .*(?:node:|ext:|kernel\.cjs|evalmachine\.)/;
 
 function describe(failure) {
   if (!util.types.isNativeError(failure) || typeof failure.stack !== 'string') {
@@ -157,7 +157,7 @@ function evaluate(expression) {
     pending = { expression, resolve, reject };
     interrupt = () => reject(new Error('Interrupted'));
     try {
-      vm.runInThisContext('__agentcore_post()', { breakOnSigint: true, filename: 'kernel.js' });
+      vm.runInThisContext('__agentcore_post()', { breakOnSigint: true, filename: 'kernel.cjs' });
     } catch (failure) {
       reject(failure.code === 'ERR_SCRIPT_EXECUTION_INTERRUPTED' ? new Error('Interrupted') : failure);
     }
