@@ -213,9 +213,12 @@ static ac_status take_user(cutter *c, size_t number, const extract_turn *turn)
     AC_TRY(builtin_sentences(turn, a, &sentences, &count));
     rewriter_turn(&c->rewriter, turn->timestamp_ms);
     for (size_t i = 0; i < count; i++) {
-        int verdict = c->open && c->open->action_count ? verdict_of(&sentences[i]) : 0;
+        bool judged = !c->open || c->open->action_count > 0;
+        int verdict = judged ? verdict_of(&sentences[i]) : 0;
         const char *request;
 
+        if (verdict && !c->open)
+            continue; /* about something that is over */
         if (verdict) {
             c->open->last = number;
             end(c, verdict, sentences[i].text);
@@ -276,18 +279,22 @@ static ac_status resume(cutter *c, const extract_known *known, size_t count, siz
 {
     plan *p = c->plan;
     const extract_known *last = count ? &known[count - 1] : NULL;
-    size_t since, through;
+    size_t through;
     episode e;
 
     *ret_from = 0;
     if (!last)
         return AC_OK;
-    since = builtin_find_turn(p, known_string(last, EXTRACT_KEY_SINCE));
-    through = builtin_find_turn(p, known_string(last, EXTRACT_KEY_THROUGH));
-    if (since < p->task->turn_count) {
-        *ret_from = since; /* all of it is here: it is read again */
-        return AC_OK;
+    /* From the first episode that begins in the window, all is here, and is read again. */
+    for (size_t i = 0; i < count; i++) {
+        size_t since = builtin_find_turn(p, known_string(&known[i], EXTRACT_KEY_SINCE));
+
+        if (since < p->task->turn_count) {
+            *ret_from = since;
+            return AC_OK;
+        }
     }
+    through = builtin_find_turn(p, known_string(last, EXTRACT_KEY_THROUGH));
     if (through < p->task->turn_count)
         *ret_from = through + 1;
     else if (known_stated_ms(last) > p->task->turns[p->task->turn_count - 1].timestamp_ms)
