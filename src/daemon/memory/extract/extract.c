@@ -48,7 +48,26 @@ static ac_status check(const extract_task *t, ac_error *err)
     return AC_OK;
 }
 
-/* The window with texts that are UTF-8 and not longer than is read. */
+/* A copy of a turn's text that is UTF-8, without control characters but line feeds and tabs, and not longer than is
+ * read; NULL when memory runs out. */
+static char *clean_text(const extract_turn *turn, arena *a, size_t *ret_length)
+{
+    _cleanup_(buf_done) buf text = BUF_INIT(3 * (size_t)EXTRACT_TURN_BYTES_MAX + 1);
+    size_t length = MIN(turn->text_length, (size_t)EXTRACT_TURN_BYTES_MAX);
+    char *copy;
+
+    if (length < turn->text_length)
+        length = utf8_valid_prefix(turn->text, length); /* not in the middle of a character */
+    if (utf8_append_clean(&text, turn->text, length) != AC_OK)
+        return NULL;
+    copy = arena_copy(a, text.data ? text.data : "", text.length);
+    for (size_t i = 0; copy && i < text.length; i++)
+        if ((unsigned char)copy[i] < ' ' && copy[i] != '\n' && copy[i] != '\t')
+            copy[i] = ' ';
+    *ret_length = text.length;
+    return copy;
+}
+
 static ac_status clean(const extract_task *t, arena *a, extract_task *ret_task)
 {
     extract_turn *turns = arena_alloc(a, MAX(t->turn_count, 1U) * sizeof *turns);
@@ -56,18 +75,8 @@ static ac_status clean(const extract_task *t, arena *a, extract_task *ret_task)
     if (!turns)
         return AC_ERR_NOMEM;
     for (size_t i = 0; i < t->turn_count; i++) {
-        size_t length = MIN(t->turns[i].text_length, (size_t)EXTRACT_TURN_BYTES_MAX);
-        _cleanup_(buf_done) buf text = BUF_INIT(3 * (size_t)EXTRACT_TURN_BYTES_MAX + 1);
-
         turns[i] = t->turns[i];
-        if (length < t->turns[i].text_length)
-            length = utf8_valid_prefix(t->turns[i].text, length); /* not in the middle of a character */
-        turns[i].text_length = length;
-        if (utf8_valid(t->turns[i].text, length))
-            continue;
-        AC_TRY(utf8_append_clean(&text, t->turns[i].text, length));
-        turns[i].text = arena_copy(a, text.data, text.length);
-        turns[i].text_length = text.length;
+        turns[i].text = clean_text(&t->turns[i], a, &turns[i].text_length);
         if (!turns[i].text)
             return AC_ERR_NOMEM;
     }

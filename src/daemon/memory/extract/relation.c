@@ -342,7 +342,9 @@ comparison relation_compare(const relation *candidate, const relation *known)
 
     if (same_words(candidate, known))
         return COMPARE_SAME;
-    if (!candidate->verb[0] || !known->verb[0]) {
+    if (!candidate->verb[0] != !known->verb[0])
+        return COMPARE_DIFFERENT;
+    if (!candidate->verb[0]) {
         object_stems(candidate, 0, &mine);
         object_stems(known, 0, &theirs);
         return mine.count && is_subset(&mine, &theirs) && is_subset(&theirs, &mine) ? COMPARE_SAME : COMPARE_DIFFERENT;
@@ -360,9 +362,17 @@ comparison relation_compare(const relation *candidate, const relation *known)
         return COMPARE_DIFFERENT;
     if (mine.count && is_subset(&mine, &theirs) && is_subset(&theirs, &mine))
         return COMPARE_SAME;
-    if (goes_on(&candidate->words, &known->words))
+    /* Of liking the words do not matter: who adores tea and likes tea with milk has said one thing twice. */
+    phrase one = candidate->words, other = known->words;
+    if (candidate->liking) {
+        one = phrase_part(&one, candidate->object_begin, one.count);
+        other = phrase_part(&other, known->object_begin, other.count);
+    }
+    if (one.count == 0 || other.count == 0)
+        return COMPARE_DIFFERENT;
+    if (goes_on(&one, &other))
         return COMPARE_SAME;
-    return goes_on(&known->words, &candidate->words) ? COMPARE_EXTENDS : COMPARE_DIFFERENT;
+    return goes_on(&other, &one) ? COMPARE_EXTENDS : COMPARE_DIFFERENT;
 }
 
 const char *relation_hint(const relation *r)
