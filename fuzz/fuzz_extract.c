@@ -1,7 +1,8 @@
-/* fuzz_extract.c - what anybody says, through the built-in extraction engine: the sentence splitter, the rewriter, dates,
- * comparison, summaries and episodes.  What comes out must be storable, and the same again must change nothing.
+/* fuzz_extract.c - what anybody says, through the built-in extraction engine: the sentence splitter, the rewriter,
+ * dates, comparison, summaries and episodes.  What comes out must be storable, and the same again must change nothing.
  *
- * The first byte is the kind; turns are separated by "\n--\n", and an 'A' or 'T' and '>' before one says whose it is. */
+ * The first byte is the kind; turns are separated by "\n--\n", and an 'A' or 'T' and '>' before one says whose it
+ * is. */
 #include "../tests/daemon/extract_store.h"
 
 #include "base/utf8.h"

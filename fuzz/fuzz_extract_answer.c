@@ -1,5 +1,5 @@
-/* fuzz_extract_answer.c - whatever a model answers when knowledge is to be drawn: nothing of it is believed that does not
- * hold, and what is made of it can be stored.
+/* fuzz_extract_answer.c - whatever a model answers when knowledge is to be drawn: nothing of it is believed that does
+ * not hold, and what is made of it can be stored.
  *
  * Linked with --wrap=model_ask: answers come from the input, separated by "\n--\n", the last one again and again.  The
  * first byte is the kind. */

@@ -1,4 +1,5 @@
-/* endpoint.h - calls to a service that models live in: JSON posted, tried again where that may help, the answer bounded.
+/* endpoint.h - calls to a service that models live in: JSON posted, tried again where that may help, the answer
+ * bounded.
  *
  * What the model port and the embeddings port have in common.  Keys and bodies appear in no log and no error; of what a
  * service says about a failure, one cleaned line is told, unless it could hold the key.

@@ -1,8 +1,8 @@
 /* model.c - opening a model, and asking it.
  *
  * The kinds (model_openai.c, ...) write a request's body and read an answer's parts; what goes between is here: the
- * endpoint, streams taken apart, and the parameters that a service knows nothing of.  Servers that speak "OpenAI" differ
- * in those; one that refuses a parameter by name is asked again without it, and not sent it any more. */
+ * endpoint, streams taken apart, and the parameters that a service knows nothing of.  Servers that speak "OpenAI"
+ * differ in those; one that refuses a parameter by name is asked again without it, and not sent it any more. */
 #include "agent/model_internal.h"
 
 #include "aws/eventstream.h"

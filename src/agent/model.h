@@ -4,8 +4,8 @@
  *   openai     POST {url}/chat/completions as OpenAI defined it (OpenAI, Azure, vLLM, llama.cpp, Ollama, ...)
  *   anthropic  POST {url}/v1/messages
  *   bedrock    Converse and ConverseStream of Amazon Bedrock, signed, or with a bearer key
- *   builtin    no model and no network: it looks for the sentences of the conversation that hold what is asked, and says
- *              in its answer what it is.  It follows no instructions, calls no tools and fills in no schema.
+ *   builtin    no model and no network: it looks for the sentences of the conversation that hold what is asked, and
+ *              says in its answer what it is.  It follows no instructions, calls no tools and fills in no schema.
  *
  * Calls block, on any thread but a loop's; a model is used by many threads at once.  Answers are bounded, waits have
  * deadlines, and what is worth trying again is tried again (agent/endpoint.h).  Prompts, answers and keys are never
@@ -131,9 +131,9 @@ typedef struct model_answer {
     uint64_t input_tokens, output_tokens; /* as the service counts them; 0 when it does not say */
 } model_answer;
 
-/* Ask, and wait for all of the answer.  Errors: those of endpoint_post; AC_ERR_INVALID (the request), AC_ERR_UNSUPPORTED
- * (the builtin kind with a schema or a forced tool), AC_ERR_PROTOCOL (an answer that is none of this kind of service),
- * AC_ERR_TOO_LARGE. */
+/* Ask, and wait for all of the answer.  Errors: those of endpoint_post; AC_ERR_INVALID (the request),
+ * AC_ERR_UNSUPPORTED (the builtin kind with a schema or a forced tool), AC_ERR_PROTOCOL (an answer that is none of this
+ * kind of service), AC_ERR_TOO_LARGE. */
 ac_status model_ask(model *m, const model_request *request, arena *a, model_answer *ret_answer, ac_error *err)
     AC_MUST_USE;
 

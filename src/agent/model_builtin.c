@@ -1,7 +1,7 @@
 /* model_builtin.c - what answers where no model is configured: sentences of the conversation that hold what is asked.
  *
- * No network and no canned phrases, but no model either, and the answer begins with saying so.  A sentence counts by the
- * stems it shares with the last message, each worth less the more sentences have it. */
+ * No network and no canned phrases, but no model either, and the answer begins with saying so.  A sentence counts by
+ * the stems it shares with the last message, each worth less the more sentences have it. */
 #include "agent/model_internal.h"
 #include "agent/sentences.h"
 

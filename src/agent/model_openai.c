@@ -1,7 +1,7 @@
 /* model_openai.c - chat completions as OpenAI defined them and many servers took them over.
  *
- * Streams are SSE: chunks with a delta each, a last one with the usage, and the word [DONE] (which model.c takes for the
- * end).  Calls of tools come in pieces too, told apart by their index. */
+ * Streams are SSE: chunks with a delta each, a last one with the usage, and the word [DONE] (which model.c takes for
+ * the end).  Calls of tools come in pieces too, told apart by their index. */
 #include "agent/model_internal.h"
 
 #include <string.h>

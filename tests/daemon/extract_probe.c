@@ -1,6 +1,7 @@
 /* extract_probe.c - runs one extraction as standard input says, and writes the changes: for tests in Python.
  *
- * In: {"model": {"kind", "url", "name", "key"}, "kind": "SEMANTIC" ..., "turns": [{"role", "text", "at" (ms), "event"}],
+ * In: {"model": {"kind", "url", "name", "key"}, "kind": "SEMANTIC" ..., "turns": [{"role", "text", "at" (ms),
+ * "event"}],
  *      "first_new", "known": [{"id", "text", "metadata"}], "reflections": [...], "of_session": [...], "prompts":
  *      {"extraction_prompt", "extraction_model", ...}, "schema": [...], "reflect": bool}
  * Out: {"status", "message"} or {"status", "engine", "changes": [{"action", "id", "by", "text", "metadata",

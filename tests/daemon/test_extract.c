@@ -1,5 +1,5 @@
-/* test_extract.c - the built-in engine: which facts and preferences are added, updated, left and superseded, their metadata,
- * and odd input. */
+/* test_extract.c - the built-in engine: which facts and preferences are added, updated, left and superseded, their
+ * metadata, and odd input. */
 #include "extract_talk.h"
 
 /* ---- facts ---- */
@@ -238,10 +238,12 @@ static void metadata_is_inferred(void **state)
 {
     static const char text[] =
         "[{\"key\":\"mood\",\"type\":\"STRING\",\"extractionType\":\"LLM_INFERRED\",\"extractionConfig\":{"
-        "\"llmExtractionConfig\":{\"definition\":\"d\",\"validation\":{\"stringValidation\":{\"allowedValues\":[\"love\","
+        "\"llmExtractionConfig\":{\"definition\":\"d\","
+        "\"validation\":{\"stringValidation\":{\"allowedValues\":[\"love\","
         "\"hate\"]}}}}},"
         "{\"key\":\"what\",\"type\":\"STRINGLIST\",\"extractionConfig\":{\"llmExtractionConfig\":{\"definition\":\"d\","
-        "\"validation\":{\"stringListValidation\":{\"allowedValues\":[\"apple\",\"cherry\",\"plum\"],\"maxItems\":5}}}}},"
+        "\"validation\":{\"stringListValidation\":{\"allowedValues\":[\"apple\",\"cherry\",\"plum\"],"
+        "\"maxItems\":5}}}}},"
         "{\"key\":\"copied\",\"type\":\"STRING\",\"extractionType\":\"STRICTLY_CONSISTENT\"},"
         "{\"key\":\"free\",\"type\":\"STRING\"},{\"key\":\"n\",\"type\":\"NUMBER\"},{\"type\":\"STRING\"},7]";
     yyjson_doc *schema = yyjson_read(text, sizeof text - 1, 0);

@@ -1,7 +1,8 @@
-/* test_extract_nomem.c - extraction when malloc fails, at each place in turn: no changes, the error says why, and nothing
- * is lost (which the address sanitizer sees).
+/* test_extract_nomem.c - extraction when malloc fails, at each place in turn: no changes, the error says why, and
+ * nothing is lost (which the address sanitizer sees).
  *
- * Linked with -Wl,--wrap=malloc,--wrap=realloc,--wrap=calloc; what yyjson and libstemmer allocate does not pass here. */
+ * Linked with -Wl,--wrap=malloc,--wrap=realloc,--wrap=calloc; what yyjson and libstemmer allocate does not pass
+ * here. */
 #include "extract_store.h"
 
 #include <setjmp.h>

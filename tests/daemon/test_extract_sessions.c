@@ -1,5 +1,5 @@
-/* test_extract_sessions.c - the built-in engine over sessions: summaries, episodes and reflections; and that doing any of it
- * again changes nothing. */
+/* test_extract_sessions.c - the built-in engine over sessions: summaries, episodes and reflections; and that doing any
+ * of again changes nothing. */
 #include "extract_talk.h"
 
 /* ---- summaries ---- */

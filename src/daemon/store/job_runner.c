@@ -4,8 +4,8 @@
  * this process has queued something; and for poll_ms at most, for those who queue elsewhere.  It looks with a read
  * before it claims with a write.  It claims no more than it has places for, so a claimed job begins at once.
  *
- * Each look for jobs claims under a name of its own: a job whose handler has ended it (job_done), and that was asked for
- * again, may be claimed anew before the run of the first time is quite over, and that must not end the second.
+ * Each look for jobs claims under a name of its own: a job whose handler has ended it (job_done), and that was asked
+ * for again, may be claimed anew before the run of the first time is quite over, and that must not end the second.
  *
  * Leases are renewed after a third of their time.  A run whose lease could not be renewed in time counts as lost: its
  * handler is told, and whatever it still says about the job finds no row to change (jobs.c).

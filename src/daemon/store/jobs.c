@@ -3,9 +3,9 @@
  * due_ms says when anybody may take the row: the time it is to run, or, while it is running, the end of its lease.  So
  * one comparison finds what waits and what was left behind by a dead process.  A dead job has no due_ms.
  *
- * Who holds a lease is known by owner and attempt together: attempts rises with each claim, and owners are new with each
- * claim (a job that comes back begins with attempt 1 again), so one that lost a job and got it again cannot end the
- * second run with the first.  Every change by the holder names both, and finds nothing when the lease is lost.
+ * Who holds a lease is known by owner and attempt together: attempts rises with each claim, and owners are new with
+ * each claim (a job that comes back begins with attempt 1 again), so one that lost a job and got it again cannot end
+ * the second run with the first.  Every change by the holder names both, and finds nothing when the lease is lost.
  *
  * All times come from the store's clock (now_ms), which daemons on several machines have in common. */
 #include "daemon/store/jobs.h"

@@ -14,7 +14,8 @@
  *
  * An owner sleeps on its request's state itself (a futex) and not on a condition under the lock: a leader wakes all of
  * its group at once, and none of them is to be woken only to wait for the lock.  The request is gone as soon as its
- * owner sees it done, so that is the last that a leader writes to it; the call that wakes knows no more than the address. */
+ * owner sees it done, so that is the last that a leader writes to it; the call that wakes knows no more than the
+ * address. */
 #include "daemon/store/sqlite_group.h"
 
 #include <errno.h>

@@ -1,8 +1,8 @@
 /* episodes.c - the built-in episodes.
  *
- * An episode begins with a request of the user, and goes on until he says how it went ("thanks, that worked") or asks for
- * something else.  One that is still open is stored, too, and its record is updated when the session goes on: it remembers
- * the turn it begins with (EXTRACT_KEY_SINCE) and the last one it knows of (EXTRACT_KEY_THROUGH). */
+ * An episode begins with a request of the user, and goes on until he says how it went ("thanks, that worked") or asks
+ * for something else.  One that is still open is stored, too, and its record is updated when the session goes on: it
+ * remembers the turn it begins with (EXTRACT_KEY_SINCE) and the last one it knows of (EXTRACT_KEY_THROUGH). */
 #include "daemon/memory/extract/episodes.h"
 
 #include <stdlib.h>

@@ -1,8 +1,8 @@
 /* extract.h - knowledge drawn from conversations: turns and what is known in, changes to what is known out.
  *
  * Two engines behind one call: a language model (agent/model.h), and the built-in one, which needs none and is the
- * default.  Neither knows the store.  The same turns again, with the changes of the first time among what is known, give
- * no changes.
+ * default.  Neither knows the store.  The same turns again, with the changes of the first time among what is known,
+ * give no changes.
  *
  * Texts that come out, by kind (docs/memory-extraction.md):
  *   SEMANTIC         one fact per record, in the third person: "The user's sister Anna lives in Oslo."
@@ -72,8 +72,9 @@ typedef struct extract_task {
     const char *extraction_prompt, *extraction_model;
     const char *consolidation_prompt, *consolidation_model;
     const char *reflection_prompt, *reflection_model;
-    /* memoryRecordSchema.metadataSchema, an array, or NULL; its LLM_INFERRED keys are filled in (by a model; the built-in
-     * engine fills in those whose allowedValues the text names).  reflection_schema: of reflectionConfiguration. */
+    /* memoryRecordSchema.metadataSchema, an array, or NULL; its LLM_INFERRED keys are filled in (by a model; the
+     * built-in engine fills in those whose allowedValues the text names).  reflection_schema: of
+     * reflectionConfiguration. */
     yyjson_val *metadata_schema, *reflection_schema;
     bool reflect; /* EPISODIC: there is a reflection namespace */
 
@@ -88,8 +89,9 @@ typedef struct extract_task {
 typedef enum extract_action {
     EXTRACT_ADD,       /* a new record */
     EXTRACT_UPDATE,    /* id gets text and metadata; nothing of the old ones is kept */
-    EXTRACT_SUPERSEDE, /* id is contradicted by the record of changes[by] (an ADD or UPDATE earlier in the list): keep it,
-                        * put EXTRACT_KEY_SUPERSEDED with that record's id into its metadata, leave it out of searches */
+    EXTRACT_SUPERSEDE, /* id is contradicted by the record of changes[by] (an ADD or UPDATE earlier in the list): keep
+                        * it, put EXTRACT_KEY_SUPERSEDED with that record's id into its metadata, leave it out of
+                        * searches */
 } extract_action;
 
 /* To be applied in order, all or nothing. */
@@ -120,9 +122,9 @@ DEFINE_CLEANUP(extractor *, extractor_close)
 const char *extractor_engine(const extractor *x);
 
 /* Work out what changes.  Blocks while a model is asked; any thread, many at once.  The changes, their texts and
- * metadata live in a.  Errors: what nearest or the model fails with; AC_ERR_PROTOCOL: the model's answer is not what was
- * asked for, also after it was told so once; AC_ERR_INVALID: the task; AC_ERR_TOO_LARGE; AC_ERR_NOMEM.  After a failure
- * there are no changes. */
+ * metadata live in a.  Errors: what nearest or the model fails with; AC_ERR_PROTOCOL: the model's answer is not what
+ * was asked for, also after it was told so once; AC_ERR_INVALID: the task; AC_ERR_TOO_LARGE; AC_ERR_NOMEM.  After a
+ * failure there are no changes. */
 ac_status extract_run(extractor *x, const extract_task *task, arena *a, extract_change **ret_changes, size_t *ret_count,
                       ac_error *err) AC_MUST_USE;
 

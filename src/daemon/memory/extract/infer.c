@@ -1,9 +1,10 @@
 /* infer.c - metadata that a strategy's schema asks the engine to infer (extractionType LLM_INFERRED).
  *
  * An entry of the schema: {"key", "type": STRING, STRINGLIST or NUMBER, "extractionConfig": {"llmExtractionConfig":
- * {"definition", "llmExtractionInstruction", "validation": {"stringValidation": {"allowedValues"}, "stringListValidation":
- * {"allowedValues", "maxItems"}, "numberValidation": {"minValue", "maxValue"}}}}}.  What does not pass its validation or
- * the API's limits is left out: metadata helps to find a record, and must not keep it from being stored. */
+ * {"definition", "llmExtractionInstruction", "validation": {"stringValidation": {"allowedValues"},
+ * "stringListValidation": {"allowedValues", "maxItems"}, "numberValidation": {"minValue", "maxValue"}}}}}.  What does
+ * not pass its validation or the API's limits is left out: metadata helps to find a record, and must not keep it from
+ * being stored. */
 #include "daemon/memory/extract/plan.h"
 
 #include "agent/sentences.h"

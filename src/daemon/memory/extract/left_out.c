@@ -1,18 +1,19 @@
-/* left_out.c - what says nothing that lasts: requests, small talk, moods, and sentences whose object is only a pronoun. */
+/* left_out.c - what says nothing that lasts: requests, small talk, moods, and sentences whose object is only a
+ * pronoun. */
 #include "daemon/memory/extract/rewrite_internal.h"
 #include "daemon/memory/extract/verbs.h"
 
 #include <string.h>
 
-#define WEAK_VERBS                                                                                                          \
-    " like love want need know think see do have go get mean agree understand hope guess feel appreciate try use say tell " \
-    "ask look hate prefer enjoy wish believe suppose wonder hear keep make take come be can could will would should did "   \
-    "disagree doubt remember forget wait "
+#define WEAK_VERBS                                                                                                     \
+    " like love want need know think see do have go get mean agree understand hope guess feel appreciate try use "     \
+    "say tell ask look hate prefer enjoy wish believe suppose wonder hear keep make take come be can could will "      \
+    "would should did disagree doubt remember forget wait "
 
-#define PASSING                                                                                                           \
-    " tired hungry thirsty bored back here sorry fine good ok okay ready done sure happy glad afraid confused curious "   \
-    "excited great well bad sick busy late lost stuck free home right wrong grateful thankful interested asking kidding " \
-    "joking wondering impressed sad angry cold hot awake new there "
+#define PASSING                                                                                                        \
+    " tired hungry thirsty bored back here sorry fine good ok okay ready done sure happy glad afraid confused "        \
+    "curious excited great well bad sick busy late lost stuck free home right wrong grateful thankful interested "     \
+    "asking kidding joking wondering impressed sad angry cold hot awake new there "
 
 bool phrase_has(const phrase *p, size_t from, const char *list)
 {

@@ -64,9 +64,9 @@ static const char *const sayings[] = {
     " like love adore enjoy prefer hate dislike detest loathe despise fancy favor favour crave avoid appreciate value "
 
 /* Verbs that are one when done always, never, or not at all. */
-#define DOING                                                                                                             \
-    " eat drink order use choose fly travel book watch listen read wear buy drive take stay sit cook smoke play go shop " \
-    "pick work pay sleep wake commute add put have "
+#define DOING                                                                                                          \
+    " eat drink order use choose fly travel book watch listen read wear buy drive take stay sit cook smoke play go "   \
+    "shop pick work pay sleep wake commute add put have "
 
 #define HABIT " always never usually mostly rarely normally typically generally hardly seldom only mainly often "
 
@@ -131,47 +131,48 @@ static const struct {
     const char *name, *words;
 } topics[] = {
     {"food",
-     " food sushi tuna fish meat beef pork chicken lamb pizza pasta bread rice noodle ramen soup salad cheese egg fruit "
-     "apple cherry banana orange pear berry strawberry grape mango melon peach vegetable broccoli spinach carrot potato "
-     "tomato onion garlic mushroom olive pepper cilantro coriander nut peanut almond shellfish seafood shrimp prawn lobster "
-     "crab oyster salmon chocolate dessert cake cookie candy sweet sugar salt spice spicy curry taco burrito burger sandwich "
-     "steak bacon sausage breakfast lunch dinner brunch meal snack dish cuisine restaurant eat eating cook cooking bake "
-     "baking recipe vegetarian vegan pescatarian gluten gluten-free lactose dairy diet low-carb kosher halal diabetic celiac "
-     "honey butter yogurt cereal oatmeal pancake waffle kebab falafel hummus tofu bean lentil ice-cream barbecue bbq wheat "
-     "wasabi pineapple allergy allergic vinegar mayonnaise ketchup mustard italian thai mexican indian cheesecake "},
+     " food sushi tuna fish meat beef pork chicken lamb pizza pasta bread rice noodle ramen soup salad cheese egg "
+     "fruit apple cherry banana orange pear berry strawberry grape mango melon peach vegetable broccoli spinach "
+     "carrot potato tomato onion garlic mushroom olive pepper cilantro coriander nut peanut almond shellfish seafood "
+     "shrimp prawn lobster crab oyster salmon chocolate dessert cake cookie candy sweet sugar salt spice spicy curry "
+     "taco burrito burger sandwich steak bacon sausage breakfast lunch dinner brunch meal snack dish cuisine "
+     "restaurant eat eating cook cooking bake baking recipe vegetarian vegan pescatarian gluten gluten-free lactose "
+     "dairy diet low-carb kosher halal diabetic celiac honey butter yogurt cereal oatmeal pancake waffle kebab "
+     "falafel hummus tofu bean lentil ice-cream barbecue bbq wheat wasabi pineapple allergy allergic vinegar "
+     "mayonnaise ketchup mustard italian thai mexican indian cheesecake "},
     {"drink",
-     " drink drinking coffee tea espresso cappuccino latte milk juice water soda cola lemonade beer wine whisky whiskey vodka "
-     "gin cocktail alcohol smoothie cocoa "},
+     " drink drinking coffee tea espresso cappuccino latte milk juice water soda cola lemonade beer wine whisky "
+     "whiskey vodka gin cocktail alcohol smoothie cocoa "},
     {"travel",
-     " travel travelling traveling trip flight fly flying airline airport plane hotel hostel airbnb vacation holiday beach "
-     "cruise train tour destination seat aisle window visa passport backpacking camping lufthansa ryanair luggage resort "
-     "sightseeing abroad "},
+     " travel travelling traveling trip flight fly flying airline airport plane hotel hostel airbnb vacation holiday "
+     "beach cruise train tour destination seat aisle window visa passport backpacking camping lufthansa ryanair "
+     "luggage resort sightseeing abroad "},
     {"music",
-     " music jazz rock pop classical opera concert band song singer guitar piano violin drum album playlist hip-hop rap techno "
-     "metal blues choir orchestra karaoke "},
+     " music jazz rock pop classical opera concert band song singer guitar piano violin drum album playlist hip-hop "
+     "rap techno metal blues choir orchestra karaoke "},
     {"film and television",
-     " movie film cinema tv television show series documentary anime cartoon sitcom thriller comedy drama horror netflix "
-     "actor actress director sci-fi "},
-    {"reading",
-     " book novel author read reading poem poetry fiction magazine library comic fantasy mystery biography newspaper literature "},
+     " movie film cinema tv television show series documentary anime cartoon sitcom thriller comedy drama horror "
+     "netflix actor actress director sci-fi "},
+    {"reading", " book novel author read reading poem poetry fiction magazine library comic fantasy mystery "
+                "biography newspaper literature "},
     {"sport",
-     " sport football soccer basketball tennis golf running run swim swimming hike hiking cycling bike yoga gym fitness workout "
-     "exercise climbing skiing ski snowboarding surfing volleyball baseball hockey cricket rugby marathon jogging pilates "
-     "dancing dance boxing martial match team athletics badminton rowing sailing "},
+     " sport football soccer basketball tennis golf running run swim swimming hike hiking cycling bike yoga gym "
+     "fitness workout exercise climbing skiing ski snowboarding surfing volleyball baseball hockey cricket rugby "
+     "marathon jogging pilates dancing dance boxing martial match team athletics badminton rowing sailing "},
     {"games", " game gaming chess poker playstation xbox nintendo videogame puzzle boardgame sudoku crossword "},
     {"technology",
-     " technology computer laptop phone iphone android app software programming code coding python java javascript rust c "
-     "kubernetes linux windows mac editor keyboard gadget internet website database server ai tesla dark mode emoji emojis "
-     "ide vim emacs typescript golang postgresql cloud machine "},
-    {"work",
-     " work job office meeting career company colleague boss manager remote remotely project client business deadline report "
-     "standup employer team "},
+     " technology computer laptop phone iphone android app software programming code coding python java javascript "
+     "rust c kubernetes linux windows mac editor keyboard gadget internet website database server ai tesla dark mode "
+     "emoji emojis ide vim emacs typescript golang postgresql cloud machine "},
+    {"work", " work job office meeting career company colleague boss manager remote remotely project client business "
+             "deadline report standup employer team "},
     {"learning",
      " study learn learning language course school university class maths physics history science astronomy "
      "chemistry biology philosophy art museum photography "},
     {"animals", " dog cat pet horse bird animal puppy kitten rabbit hamster parrot spider snake wildlife dinosaur "},
     {"home",
-     " house home apartment garden gardening furniture kitchen bedroom room decoration neighbourhood city village quiet "},
+     " house home apartment garden gardening furniture kitchen bedroom room decoration neighbourhood city village "
+     "quiet "},
     {"health",
      " health doctor medicine medication sleep therapy dentist vitamin meditation smoke smoking insulin stress "},
     {"clothing",
@@ -179,8 +180,8 @@ static const struct {
      "yellow pink wear "},
     {"shopping", " shop shopping buy brand price budget store gift discount "},
     {"communication",
-     " email call called phone text message assistant answer spanish english german french language concise "
-     "brief celsius metric unit contacted name "},
+     " email call called phone text message assistant answer spanish english german french language concise brief "
+     "celsius metric unit contacted name "},
     {"people",
      " family friend people crowd party wife husband kid child children sister brother parent mother father "},
 };

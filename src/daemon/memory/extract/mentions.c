@@ -1,5 +1,5 @@
-/* mentions.c - whom pronouns mean: "she" is the sister that the sentence before was about, "it" the car that was bought, and
- * "we" the user and whoever was named with him. */
+/* mentions.c - whom pronouns mean: "she" is the sister that the sentence before was about, "it" the car that was
+ * bought, and "we" the user and whoever was named with him. */
 #include "daemon/memory/extract/rewrite_internal.h"
 #include "daemon/memory/extract/verbs.h"
 
@@ -21,13 +21,13 @@ static person_gender gender_of(const char *kin)
     return GENDER_UNKNOWN;
 }
 
-#define PEOPLE                                                                                                             \
-    " wife sister mother mom mum mommy grandmother grandma aunt niece daughter girlfriend fiancee husband brother father " \
-    "dad daddy grandfather grandpa uncle nephew son boyfriend fiance parents kids children friends friend partner boss "   \
-    "colleague cousin neighbour neighbor doctor teacher manager roommate flatmate family baby child kid sons daughters "   \
-    "brothers sisters grandparents twins colleagues team coworker dentist therapist coach dog cat puppy kitten dogs cats " \
-    "siblings cousins pet horse parrot rabbit hamster spouse granddaughter grandson stepmother stepfather stepson "        \
-    "stepdaughter "
+#define PEOPLE                                                                                                         \
+    " wife sister mother mom mum mommy grandmother grandma aunt niece daughter girlfriend fiancee husband brother "    \
+    "father dad daddy grandfather grandpa uncle nephew son boyfriend fiance parents kids children friends friend "     \
+    "partner boss colleague cousin neighbour neighbor doctor teacher manager roommate flatmate family baby child "     \
+    "kid sons daughters brothers sisters grandparents twins colleagues team coworker dentist therapist coach dog "     \
+    "cat puppy kitten dogs cats siblings cousins pet horse parrot rabbit hamster spouse granddaughter grandson "       \
+    "stepmother stepfather stepson stepdaughter "
 
 /* Words that stand for somebody or something; one that does not fit is none, rather than half of one. */
 typedef struct name {

@@ -1,7 +1,7 @@
 /* model_engine.c - asking a model for JSON, and not believing it.
  *
- * An answer is read, its JSON found and checked by the kind that asked.  A wrong one gets one reply that says what is wrong
- * with it.  Nothing is stored of an answer that does not hold. */
+ * An answer is read, its JSON found and checked by the kind that asked.  A wrong one gets one reply that says what is
+ * wrong with it.  Nothing is stored of an answer that does not hold. */
 #include "daemon/memory/extract/model_engine.h"
 
 #include "base/clock.h"

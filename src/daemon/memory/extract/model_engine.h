@@ -24,8 +24,8 @@ typedef struct model_question {
 model_question model_question_new(const extractor *x, plan *p, const model_prompt *prompt);
 void model_question_done(model_question *q);
 
-/* Ask; when the answer is not what it should be, say so and ask once more.  The document is freed with the plan's arena.
- * AC_ERR_PROTOCOL: the second answer was none either; what the model fails with. */
+/* Ask; when the answer is not what it should be, say so and ask once more.  The document is freed with the plan's
+ * arena. AC_ERR_PROTOCOL: the second answer was none either; what the model fails with. */
 ac_status model_question_ask(model_question *q, yyjson_val **ret_root, ac_error *err) AC_MUST_USE;
 
 /* The JSON object in an answer, without the prose or the fences around it.  False: there is none. */

@@ -43,8 +43,8 @@ int64_t known_stated_ms(const extract_known *known);
 bool infer_metadata(yyjson_val *schema, yyjson_val *values, const char *text, yyjson_mut_doc *doc,
                     yyjson_mut_val *metadata) AC_MUST_USE;
 
-/* The JSON schema of the LLM_INFERRED keys, for the model: an object with a property for each.  NULL: there are none, or
- * no memory, which *ret_nomem tells. */
+/* The JSON schema of the LLM_INFERRED keys, for the model: an object with a property for each.  NULL: there are none,
+ * or no memory, which *ret_nomem tells. */
 yyjson_mut_val *infer_schema(yyjson_val *schema, yyjson_mut_doc *doc, bool *ret_nomem);
 
 /* And in words: "- topic (one of a, b): what it is. How to find it." */

@@ -1,7 +1,7 @@
 /* rank.c - TextRank (Mihalcea and Tarau, 2004): sentences vote for those they share words with.
  *
- * The weight between two sentences is the number of stems they share over the sum of the logarithms of their lengths; the
- * scores are where repeated voting comes to rest (damped by 0.85). */
+ * The weight between two sentences is the number of stems they share over the sum of the logarithms of their lengths;
+ * the scores are where repeated voting comes to rest (damped by 0.85). */
 #include "daemon/memory/extract/builtin.h"
 
 #include <math.h>

@@ -37,7 +37,8 @@ typedef enum comparison {
 
 comparison relation_compare(const relation *candidate, const relation *known);
 
-/* Words to look for what a fact could contradict but shares no word with: of "moved to Bergen", "lives in". NULL: none. */
+/* Words to look for what a fact could contradict but shares no word with: of "moved to Bergen", "lives in". NULL:
+ * none. */
 const char *relation_hint(const relation *r);
 
 #endif

@@ -11,8 +11,9 @@
 #include <string.h>
 
 #define YOU " you your yours yourself you're you've you'd you'll u ur "
-#define QUESTION_WORDS                                                                                                    \
-    " what what's who who's whom whose where where's when's why how how's which do does did can could would will should " \
+#define QUESTION_WORDS                                                                                                 \
+    " what what's who who's whom whose where where's when's why how how's which do does did can could would will "     \
+    "should "                                                                                                          \
     "shall may is are am was were have has isn't aren't don't doesn't didn't can't couldn't wouldn't won't shouldn't "
 
 void rewriter_begin(rewriter *r, arena *a)

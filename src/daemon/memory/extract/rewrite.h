@@ -1,8 +1,8 @@
 /* rewrite.h - what somebody says about himself, as facts about "the user".
  *
- * "I love eating apples" becomes "The user loves eating apples."; questions, commands, small talk and what is said to the
- * assistant become nothing.  English; sentences in other languages are kept as they are.  docs/memory-extraction.md says
- * what is understood; tests/daemon/extract_sentences.txt has the cases. */
+ * "I love eating apples" becomes "The user loves eating apples."; questions, commands, small talk and what is said to
+ * the assistant become nothing.  English; sentences in other languages are kept as they are.  docs/memory-extraction.md
+ * says what is understood; tests/daemon/extract_sentences.txt has the cases. */
 #ifndef MEMORY_EXTRACT_REWRITE_H
 #define MEMORY_EXTRACT_REWRITE_H
 
@@ -48,8 +48,8 @@ ac_status rewrite_answer(rewriter *r, const char *question, const sentence *s, b
 /* And for a sentence of the assistant, of which only data about the user is taken: "Your booking number is A17". */
 ac_status rewrite_told(rewriter *r, const sentence *s) AC_MUST_USE;
 
-/* What a sentence of the user asks for, in the third person: "The user asks the assistant to book a table."  NULL: it asks
- * for nothing. */
+/* What a sentence of the user asks for, in the third person: "The user asks the assistant to book a table."  NULL: it
+ * asks for nothing. */
 ac_status rewrite_request(rewriter *r, const sentence *s, const char **ret_request) AC_MUST_USE;
 
 /* Whether a sentence is in another language than English. */

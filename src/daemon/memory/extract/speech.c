@@ -1,8 +1,8 @@
 /* speech.c - from the first person to the third: a pass over the words of a clause that gives the verb of "I" its s,
  * and turns pronouns.
  *
- * In a clause about the user himself what follows is "they": "The user sold their car when they moved".  In others it is
- * "the user": "The user's sister says the user is lazy".  An adverbial in front goes to the end, so that facts begin
+ * In a clause about the user himself what follows is "they": "The user sold their car when they moved".  In others it
+ * is "the user": "The user's sister says the user is lazy".  An adverbial in front goes to the end, so that facts begin
  * with whom they are about. */
 #include "daemon/memory/extract/rewrite_internal.h"
 #include "daemon/memory/extract/verbs.h"
@@ -290,7 +290,8 @@ static const char *turned(const speech *s, const char *low)
     return NULL;
 }
 
-/* "him" and the like at i, where somebody has been mentioned: "their dog"; NULL: it means somebody else, or is "her". */
+/* "him" and the like at i, where somebody has been mentioned: "their dog"; NULL: it means somebody else, or is
+ * "her". */
 static const char *mentioned(const speech *s, size_t i)
 {
     const char *low = phrase_low(s->p, i);

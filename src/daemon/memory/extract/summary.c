@@ -1,8 +1,9 @@
 /* summary.c - the built-in summary: an extract of what was said, the sentences that say most about the whole.
  *
- * The summary so far and the new turns are one pool; TextRank chooses from it, so that what a session comes back to stays,
- * and what was said by the way goes.  The record remembers through which turn it goes (EXTRACT_KEY_THROUGH), so that
- * nothing is taken in twice.  Sentences are kept in their order, grouped by the word that most of a group share. */
+ * The summary so far and the new turns are one pool; TextRank chooses from it, so that what a session comes back to
+ * stays, and what was said by the way goes.  The record remembers through which turn it goes (EXTRACT_KEY_THROUGH), so
+ * that nothing is taken in twice.  Sentences are kept in their order, grouped by the word that most of a group
+ * share. */
 #include "daemon/memory/extract/summary.h"
 
 #include "daemon/memory/extract/builtin.h"
