@@ -3,8 +3,7 @@
  * In: {"url", "records": [[{"id", "text"}...]...], "queries": [text...], "nearest": [text...]}: each list of records is
  *     one more version of the only namespace; all queries are asked after each version.
  * Out, a line for each query: [{"id", "score"}...]; then, with nearest, a line with the scores of those texts against
- * the
- *     first query. */
+ *     the first query. */
 #include "daemon/memory/search/search.h"
 
 #include <agentcore/log.h>

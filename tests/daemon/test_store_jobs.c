@@ -374,15 +374,15 @@ static void first_run_does_not_end_the_second(void **state)
     fixture *f = *state;
     slow_end e = {0};
     job_handler handler = {.kind = "slow", .run = end_slowly, .arg = &e};
+    store_stats before, now;
     job_runner *r;
     ac_error err;
 
     enqueue(f->s, &(job_spec){.kind = "slow", .key = "k"});
+    store_get_stats(f->s, &before);
     assert_ok(job_runner_start(f->s, &(job_runner_options){.handlers = &handler, .handler_count = 1, .poll_ms = 20}, &r,
                                &err));
     wait_until(&e.second_began);
-    store_stats before, now;
-    store_get_stats(f->s, &before);
     do { /* the outcome of the first run has been written */
         sched_yield();
         store_get_stats(f->s, &now);
