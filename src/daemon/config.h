@@ -38,6 +38,9 @@ typedef enum config_source { CONFIG_FROM_DEFAULT, CONFIG_FROM_FILE, CONFIG_FROM_
 /* Which commands take an option as a flag. */
 enum { CONFIG_SERVE = 1, CONFIG_ENV = 2, CONFIG_CHECK = 4, CONFIG_KEYS = 8, CONFIG_LOGS = 16, CONFIG_ALL = 31 };
 
+/* Beside these: never as a flag, since everybody on the machine can read command lines; the help names the variable. */
+#define CONFIG_NO_FLAG 32
+
 typedef struct config_option {
     const char *group; /* heading in the help */
     const char *name;
@@ -91,6 +94,13 @@ typedef struct config {
     char *peer_url;
     bool s3;
     char *s3_url;
+    char *model, *model_url, *model_name, *model_key;
+    int64_t model_timeout_ms;
+    char *embeddings, *embeddings_url, *embeddings_name, *embeddings_key;
+    int64_t embeddings_dimensions;
+    int64_t memory_index_bytes;
+    char *memory_notices_url;
+    char *wordnet_dir;
 
     unsigned char source[CONFIG_OPTIONS_MAX]; /* config_source of each option, by its place in the table */
     char host[CONFIG_HOST_SIZE];              /* of listen: a numeric address */

@@ -32,6 +32,7 @@
 
 #define WORKERS_STOP_MS 5000
 #define JOBS_STOP_MS 5000
+#define JOBS_AT_ONCE 64    /* some wait for a model most of their time */
 #define SANDBOXES_SPARE 64 /* beside sessions_max: warm ones, and those that are ending */
 
 ac_status agentcored_add_job(agentcored *d, const job_handler *handler, ac_error *err)
@@ -196,6 +197,7 @@ static ac_status start_jobs(agentcored *d, ac_error *err)
                             &(job_runner_options){
                                 .handlers = d->job_handlers,
                                 .handler_count = d->job_handler_count,
+                                .running_max = JOBS_AT_ONCE,
                                 .alone = !store_is_shared(d->store),
                             },
                             &d->jobs, err);

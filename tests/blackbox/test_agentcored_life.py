@@ -297,6 +297,7 @@ class Configuration(TestCase):
         self.refused("unknown option -x", "-x")
         self.refused('there is no command "serf"', "serf")
         self.refused("env does not take --workers", "env", "--workers", "3")
+        self.refused("--model-key would show the secret to everybody", "--model-key", "x")
         self.refused("does not take --unset", "--unset")
         self.refused("is one argument too many", "env", "x")
         self.refused("tls-key is missing", "--tls-cert", "/c.pem")

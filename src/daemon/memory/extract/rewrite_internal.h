@@ -1,0 +1,45 @@
+/* rewrite_internal.h - the three steps of rewriting: clauses.c cuts, rewrite.c judges, speech.c writes. */
+#ifndef MEMORY_EXTRACT_REWRITE_INTERNAL_H
+#define MEMORY_EXTRACT_REWRITE_INTERNAL_H
+
+#include "base/buf.h"
+#include "daemon/memory/extract/rewrite.h"
+
+#define CLAUSES_MAX 16
+
+/* A part of a sentence with a subject of its own, said or implied. */
+typedef struct clause {
+    phrase words;
+    bool implied; /* "and work at Acme": the subject is the one before */
+} clause;
+
+/* Where the sentence begins behind "well", "by the way", "please remember that" and the like. */
+size_t clause_beginning(const phrase *p);
+
+/* And where it ends, before "please", "you know" and marks. */
+size_t clause_ending(const phrase *p);
+
+/* Cut a sentence into clauses; returns how many. */
+size_t clauses_of(const phrase *p, clause clauses[CLAUSES_MAX]);
+
+typedef enum subject {
+    SUBJECT_OTHER,
+    SUBJECT_I,
+    SUBJECT_WE,
+    SUBJECT_MINE, /* my sister, our house */
+    SUBJECT_SHE,  /* he, she, they, it, his, ...: whoever was mentioned */
+} subject;
+
+/* Whose clause it is, and where the subject begins: behind an adverbial, as in "last year I moved". */
+subject clause_subject(const phrase *p, size_t *ret_at);
+
+/* Where the finite verb of a clause is that begins with a noun; count when there is none. */
+size_t clause_verb(const phrase *p, size_t from);
+
+/* Whether a sentence begins with an order: "book me a flight", "please stop". */
+bool clause_is_command(const phrase *p);
+
+/* Write a clause as a statement about the user.  implied: without its subject, which is "I". */
+ac_status speech_write(const rewriter *r, const phrase *p, subject who, size_t at, bool implied, buf *out) AC_MUST_USE;
+
+#endif
