@@ -19,11 +19,11 @@ run:
 	@scripts/run.sh $(PORT)
 
 test:
-	@scripts/setup.sh build test
+	@scripts/setup.sh build test code
 	@scripts/test.sh $(SAN)
 
 conformance:
-	@scripts/setup.sh build test bench
+	@scripts/setup.sh build test code bench
 	@scripts/conformance.sh $(CONFORMANCE_ARGS)
 
 bench:

@@ -40,8 +40,8 @@ UPLOADS = 5
 UPLOAD_BYTES = 10_000_000
 MUST_MS, AIM_MS = 60, 15
 BARE = [PYTHON, "-c", "print(1)"]
-WALLED = ["bwrap", "--ro-bind", "/usr", "/usr", "--symlink", "usr/bin", "/bin", "--symlink", "usr/lib", "/lib", "--symlink",
-          "usr/lib64", "/lib64", "--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp", "--unshare-all",
+WALLED = ["bwrap", "--ro-bind", "/usr", "/usr", "--symlink", "usr/bin", "/bin", "--symlink", "usr/lib", "/lib",
+          "--symlink", "usr/lib64", "/lib64", "--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp", "--unshare-all",
           "--die-with-parent", *BARE]
 HEADINGS = ["What", "p50", "p95", "python3 -c", "bwrap python3 -c", "Must", "Aim", "Result"]
 
@@ -255,15 +255,16 @@ def total_of(bench, what):
 
 
 def make_lines(bench, failures, busy):
+    state = "with other work on the machine" if busy > 0.5 else "the machine idle before"
     lines = [
         f"Machine: {machine()}. Date: {datetime.date.today().isoformat()}.",
-        f"Of {bench.args.rounds} rounds, {'with other work on the machine' if busy > 0.5 else 'the machine idle before'}. "
-        f"{BURST} at once: all had their answer after {total_of(bench, 'burst') or 0:.0f} ms; python3 alone "
-        f"{total_of(bench, 'bare burst') or 0:.0f} ms, in bwrap {total_of(bench, 'walled burst') or 0:.0f} ms.",
+        f"Of {bench.args.rounds} rounds, {state}. {BURST} at once: all had their answer after "
+        f"{total_of(bench, 'burst') or 0:.0f} ms; python3 alone {total_of(bench, 'bare burst') or 0:.0f} ms, in bwrap "
+        f"{total_of(bench, 'walled burst') or 0:.0f} ms.",
     ]
     if total_of(bench, "warm"):
-        lines.append(f"A sandbox that is kept started takes {total_of(bench, 'warm') / 1e6:.1f} MB (PSS); agentcored, before "
-                     f"the first use of an interpreter, {total_of(bench, 'idle') / 1e6:.1f} MB.")
+        lines.append(f"A sandbox that is kept started takes {total_of(bench, 'warm') / 1e6:.1f} MB (PSS); agentcored, "
+                     f"before the first use of an interpreter, {total_of(bench, 'idle') / 1e6:.1f} MB.")
     return lines + (["Not measured: " + "; ".join(failures) + "."] if failures else [])
 
 

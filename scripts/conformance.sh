@@ -90,7 +90,7 @@ if [ -z "${AGENTCORED:-}" ]; then
     if grep -q '^build examples/cpp_agent:' build/build.ninja; then
         programs+=(cpp_agent)
     fi
-    build build agentcored guest/agentcore-init "${programs[@]/#/examples/}"
+    build build agentcored agentcore guest/agentcore-init "${programs[@]/#/examples/}"
     AGENTCORED=$ROOT/build/agentcored
 fi
 export AGENTCORED

@@ -1,8 +1,9 @@
 #!/bin/sh
 # setup.sh [SET...] - install the Debian packages that are missing, and only those.
 #
-# Sets: build (the default), test, code (what the code interpreter can offer), lint, fuzz, bench; or all.  Made for Debian 12 and 13 and for derivatives that have
-# the packages.  Elsewhere it names what is needed and goes on when pkg-config finds the libraries.
+# Sets: build (the default), test, code (what the code interpreter can offer), lint, fuzz, bench; or all.  Made for
+# Debian 12 and 13 and for derivatives that have the packages.  Elsewhere it names what is needed and goes on when
+# pkg-config finds the libraries.
 #
 # Debian 12 lacks two libraries.  There, and only there, the suite of Debian 13 (trixie) is added with a pin that lets
 # in four named packages (libyyjson0 libyyjson-dev libllhttp9.2 libllhttp-dev) and nothing else.
@@ -76,6 +77,10 @@ python3-websockets a WebSocket client, to check our server with
 postgresql the shared store, which the tests start by themselves
 skopeo copies container images, to unpack what others made
 umoci makes container images, to unpack what others made
+docker-registry a registry, to push images to
+gcc-aarch64-linux-gnu a cross compiler, for images for arm64
+libc6-dev-arm64-cross the C library for arm64
+zsh a shell, to complete the command line in
 EOF
         ;;
     code)

@@ -27,7 +27,10 @@
     "its process ended (it was killed, used too much memory, or left by os._exit); all variables are lost, and the "   \
     "next call begins anew"
 
-typedef enum kernel_name { KERNEL_PYTHON, KERNEL_NODE, KERNEL_DENO, KERNELS } kernel_name;
+static char kernel_py[] = CODE_GUEST_DIRECTORY "/kernel.py";
+static char kernel_js[] = CODE_GUEST_DIRECTORY "/kernel.js";
+
+typedef enum kernel_name { kernel_pyTHON, KERNEL_NODE, KERNEL_DENO, KERNELS } kernel_name;
 
 typedef struct kernel {
     pthread_mutex_t lock; /* of busy and waiting; the rest belongs to who has made it busy */
@@ -160,7 +163,7 @@ static bool make_ends(kernel *k, int ret_theirs[3])
 static bool parent_start(kernel *k, const char **ret_why)
 {
     const char *python = find_program("python3");
-    char *const arguments[] = {(char *)python, CODE_GUEST_DIRECTORY "/kernel.py", NULL};
+    char *const arguments[] = {(char *)python, kernel_py, NULL};
     int ends[2], failure;
 
     *ret_why = "there is no python3 in the sandbox";
@@ -216,8 +219,8 @@ static bool fork_from_parent(kernel *k, const int theirs[3], const char **ret_wh
 static bool spawn_kernel(kernel *k, kernel_name name, const int theirs[3], const char **ret_why)
 {
     const char *program = find_program(name == KERNEL_DENO ? "deno" : "node");
-    char *const node[] = {(char *)program, "--no-warnings", CODE_GUEST_DIRECTORY "/kernel.js", NULL};
-    char *const deno[] = {(char *)program, "run", "-A", "--quiet", CODE_GUEST_DIRECTORY "/kernel.js", NULL};
+    char *const node[] = {(char *)program, "--no-warnings", kernel_js, NULL};
+    char *const deno[] = {(char *)program, "run", "-A", "--quiet", kernel_js, NULL};
     int failure;
 
     *ret_why = name == KERNEL_DENO ? "deno is not installed; leave `runtime` out, or say nodejs"
@@ -267,7 +270,7 @@ static const char *kernel_start(kernel *k)
         return NULL;
     if (!make_ends(k, theirs))
         return why;
-    well = name == KERNEL_PYTHON ? fork_from_parent(k, theirs, &why) : spawn_kernel(k, name, theirs, &why);
+    well = name == kernel_pyTHON ? fork_from_parent(k, theirs, &why) : spawn_kernel(k, name, theirs, &why);
     for (int i = 0; i < 3; i++)
         close(theirs[i]);
     if (well) {
@@ -317,7 +320,7 @@ void kernels_begin(void)
 {
     pthread_t thread;
 
-    if (pthread_create(&thread, NULL, begin_main, &kernels[KERNEL_PYTHON]) == 0)
+    if (pthread_create(&thread, NULL, begin_main, &kernels[kernel_pyTHON]) == 0)
         pthread_detach(thread);
 }
 
@@ -491,7 +494,7 @@ static void run_code(kernel *k, const call *c)
 static kernel *choose(const call *c)
 {
     if (c->request.language == LANGUAGE_PYTHON)
-        return &kernels[KERNEL_PYTHON];
+        return &kernels[kernel_pyTHON];
     if (c->request.engine == ENGINE_DENO || (c->request.engine == ENGINE_ANY && find_program("deno")))
         return &kernels[KERNEL_DENO];
     return &kernels[KERNEL_NODE];

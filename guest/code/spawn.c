@@ -10,8 +10,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-extern char **environ;
-
 static int set_up(posix_spawn_file_actions_t *actions, posix_spawnattr_t *attributes, const spawn_spec *spec)
 {
     sigset_t none, all;

@@ -2,8 +2,9 @@
 /* The JavaScript kernel of the code interpreter, for Node.js and Deno.
  *
  * Code is evaluated as a developer tools' console does it (Runtime.evaluate with replMode): variables stay from call to
- * call, may be declared again, and `await` works at the top.  `import` statements, which a console does not know, become
- * awaited imports.  TypeScript is stripped of its types by Node itself, where it can (22.13 and later), or by esbuild.
+ * call, may be declared again, and `await` works at the top.  `import` statements, which a console does not know,
+ * become awaited imports.  TypeScript is stripped of its types by Node itself, where it can (22.13 and later), or by
+ * esbuild.
  *
  * The supervisor (guest/code/) talks over descriptor 3, in frames as src/daemon/code/protocol.h says. */
 const { spawnSync } = require('node:child_process');
@@ -71,7 +72,11 @@ function stripTypes(code) {
   return done.stdout.toString();
 }
 
-const IMPORT = /^([ \t]*)import\s+(?:type\s+)?(?:([\w$]+)\s*(?:,\s*)?)?(?:\*\s*as\s+([\w$]+)|\{([^}]*)\})?\s*(?:from\s*)?(['"])([^'"\n]+)\5\s*;?/gm;
+const NAME = '[\\w$]+';
+const BINDINGS = `(?:(${NAME})\\s*(?:,\\s*)?)?(?:\\*\\s*as\\s+(${NAME})|\\{([^}]*)\\})?`;
+const SPECIFIER = `(['"])([^'"\\n]+)\\5`;
+const IMPORT = new RegExp(`^([ \\t]*)import\\s+(?:type\\s+)?${BINDINGS}\\s*(?:from\\s*)?${SPECIFIER}\\s*;?`, 'gm');
+const EXPORT = /^([ \t]*)export\s+(?:default\s+)?(?=(?:async\s+)?(?:const|let|var|function|class)\b)/gm;
 
 /* One line stays one line, so that positions are right. */
 function replaceImport(_all, indent, first, everything, names, _quote, specifier) {
@@ -85,7 +90,7 @@ function replaceImport(_all, indent, first, everything, names, _quote, specifier
 
 function prepare(language, code) {
   const script = language === TYPESCRIPT ? stripTypes(code) : code;
-  return script.replace(IMPORT, replaceImport).replace(/^([ \t]*)export\s+(?:default\s+)?(?=(?:async\s+)?(?:const|let|var|function|class)\b)/gm, '$1');
+  return script.replace(IMPORT, replaceImport).replace(EXPORT, '$1');
 }
 
 // ---- evaluating ----
@@ -116,10 +121,13 @@ async function valueOf(remote) {
     if (remote.type === 'undefined') return undefined;
     if (remote.unserializableValue === undefined) return remote.value;
   }
-  const argument = remote.objectId ? { objectId: remote.objectId } : { unserializableValue: remote.unserializableValue };
+  const { objectId, unserializableValue } = remote;
+  const argument = objectId ? { objectId } : { unserializableValue };
   const { result } = await post('Runtime.evaluate', { expression: 'globalThis' });
   await post('Runtime.callFunctionOn', {
-    functionDeclaration: 'function (value) { __agentcore_show(value); }', objectId: result.objectId, arguments: [argument],
+    functionDeclaration: 'function (value) { __agentcore_show(value); }',
+    objectId: result.objectId,
+    arguments: [argument],
   });
   return shownValue;
 }
@@ -127,7 +135,9 @@ async function valueOf(remote) {
 const OURS = /^ {4}at .*(?:node:|kernel\.js|evalmachine\.)/;
 
 function describe(failure) {
-  if (!util.types.isNativeError(failure) || typeof failure.stack !== 'string') return `Uncaught ${util.inspect(failure)}`;
+  if (!util.types.isNativeError(failure) || typeof failure.stack !== 'string') {
+    return `Uncaught ${util.inspect(failure)}`;
+  }
   const lines = failure.stack.split('\n'), ours = lines.findIndex((line) => OURS.test(line));
   const kept = lines.slice(0, ours < 0 ? undefined : ours).join('\n').replaceAll('<anonymous>:', `cell ${count}:`);
   return failure.cause === undefined ? kept : `${kept}\n  [cause]: ${describe(failure.cause)}`;
@@ -164,8 +174,7 @@ async function run(language, code) {
     throw exception ? await valueOf(exception) : new Error(text);
   }
   const value = await valueOf(answer.result);
-  const silent = /;\s*$/.test(code) && language !== TYPESCRIPT && (value === undefined || typeof value === 'function');
-  if (value !== undefined && !silent) process.stdout.write(`${typeof value === 'string' ? util.inspect(value) : util.inspect(value, { depth: 4 })}\n`);
+  if (value !== undefined) process.stdout.write(`${util.inspect(value, { depth: 4 })}\n`);
 }
 
 async function execute({ number, language, code }) {
@@ -199,8 +208,13 @@ async function work() {
 // ---- life ----
 
 /* What code left for later and what went wrong there is said, and ends nothing. */
-process.on('uncaughtException', (failure) => { try { process.stderr.write(`${describe(failure)}\n`); } catch { /* closed */ } });
-process.on('unhandledRejection', (failure) => { try { process.stderr.write(`${describe(failure)}\n`); } catch { /* closed */ } });
+function complain(failure) {
+  try {
+    process.stderr.write(`${describe(failure)}\n`);
+  } catch { /* it is closed */ }
+}
+process.on('uncaughtException', complain);
+process.on('unhandledRejection', complain);
 process.stdout.on('error', () => {});
 process.stderr.on('error', () => {});
 link.on('data', (data) => {

@@ -1,8 +1,8 @@
 """The Python kernel of the code interpreter.
 
 Started once for a session as a parent, which forks: each fork is a kernel with variables of its own.  The supervisor
-(guest/code/) sends the parent three descriptors for each fork, and talks with the fork over the first of them, in frames
-as src/daemon/code/protocol.h says: length, kind, payload.
+(guest/code/) sends the parent three descriptors for each fork, and talks with the fork over the first of them, in
+frames as src/daemon/code/protocol.h says: length, kind, payload.
 
 How soon the first answer comes is what this file is made for.  A parent that nobody asks for a moment loads what code
 mostly imports, says so, and is then asked for a kernel in advance.  One that somebody waits for forks at once; so it
@@ -32,11 +32,10 @@ DESCRIPTOR_BYTES = 4
 CO_COROUTINE = 0x80
 HERE = os.path.dirname(os.path.abspath(__file__))
 
-# What code mostly imports, and what these import in turn.
-LOADED = """argparse asyncio base64 bisect calendar collections concurrent.futures contextlib copy csv dataclasses
-datetime decimal difflib enum fractions functools glob gzip hashlib heapq html inspect itertools json linecache logging
-math operator os.path pathlib pickle platform pprint queue random re secrets shutil signal socket sqlite3 ssl statistics
-string subprocess tempfile textwrap threading time traceback typing urllib.parse urllib.request uuid zipfile"""
+# What code mostly imports, and what these import in turn; no more than loads quickly, since each session pays for it.
+LOADED = """base64 bisect collections contextlib copy csv dataclasses datetime decimal enum functools glob hashlib heapq
+inspect itertools json linecache math operator pathlib pickle random re shutil signal socket statistics string
+subprocess tempfile textwrap threading time traceback typing urllib.parse uuid"""
 
 
 def load():

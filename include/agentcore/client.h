@@ -24,6 +24,7 @@
 #ifndef AGENTCORE_CLIENT_H
 #define AGENTCORE_CLIENT_H
 
+#include <agentcore/context.h>
 #include <agentcore/error.h>
 #include <agentcore/json.h>
 #include <agentcore/macros.h>
@@ -123,6 +124,56 @@ AC_API void ac_client_stream_cancel(ac_client_stream *stream);
 
 /* Cancel what has not come yet and free the stream.  NULL is allowed; no other call on it may run. */
 AC_API void ac_client_stream_close(ac_client_stream *stream);
+
+/* ---- which operations there are --------------------------------------------------------------------------------- */
+
+/* How many operations AgentCore has, and the name of each: index is below the count, NULL otherwise.  Those that are
+ * described come first.  Static; any thread. */
+AC_API size_t ac_operation_count(void);
+AC_API const char *ac_operation_name(size_t index);
+
+/* What is known of an operation:
+ *
+ *     {"name": "GetMemory", "plane": "control", "method": "GET", "path": "/memories/{memoryId}/details",
+ *      "described": true, "streams": false, "errors": ["ValidationException", ...],
+ *      "input": SCHEMA, "output": SCHEMA}
+ *
+ * plane is "control" or "data"; streams says that the answer is events, for ac_client_open.  The schemas are JSON
+ * Schema (2020-12) of what ac_client_call takes and gives: type, properties, required, enum, pattern, lengths and
+ * limits; a blob is a string with "contentEncoding": "base64", a timestamp an integer with "format": "unix-ms".  An
+ * operation that is known by name only has described false and no schemas.
+ * *ret_description is the caller's (yyjson_doc_free).  Any thread.  Errors: AC_ERR_INVALID (no such operation),
+ * AC_ERR_NOMEM. */
+AC_API ac_status ac_operation_describe(const char *name, yyjson_doc **ret_description, ac_error *err) AC_MUST_USE;
+
+/* ---- requests to other services of AWS --------------------------------------------------------------------------- */
+
+/* A request that you send yourself, with whatever HTTP library.  All is borrowed during the call. */
+typedef struct ac_signable {
+    const char *service;      /* the signing name: "ecr", "s3", "bedrock", ... */
+    const char *method;       /* "GET", ... */
+    const char *url;          /* http or https; path and query encoded as they will be on the wire */
+    const ac_header *headers; /* to be signed, beside Host; none */
+    size_t header_count;      /* up to 32 */
+    const void *body;         /* what is hashed; none */
+    size_t length;
+    const char *body_sha256; /* instead of body: its hash, 64 lower-case hexadecimal digits */
+} ac_signable;
+
+/* The headers to send beside the signed ones.  Read-only; released, and wiped, by ac_signature_free. */
+typedef struct ac_signature {
+    const ac_header *headers; /* Authorization, X-Amz-Date, X-Amz-Security-Token; for s3 X-Amz-Content-SHA256 */
+    size_t header_count;
+} ac_signature;
+
+/* Sign with the client's credentials, for its region and for now: good for five minutes.  *ret_signature is the
+ * caller's.  May wait for credentials; any thread.  Errors: AC_ERR_INVALID (URL, method, a header), AC_ERR_NOT_FOUND
+ * ("No AWS credentials found"), those of the credentials' source, AC_ERR_TOO_LARGE, AC_ERR_NOMEM. */
+AC_API ac_status ac_client_sign(ac_client *client, const ac_signable *request, ac_signature **ret_signature,
+                                ac_error *err) AC_MUST_USE;
+
+/* NULL is allowed. */
+AC_API void ac_signature_free(ac_signature *signature);
 
 #ifdef __cplusplus
 }

@@ -73,6 +73,9 @@ typedef struct ac_runtime_answer {
  * options->account_id), payload its input: any bytes, borrowed, up to 100,000,000.  options may be NULL.  *ret_answer
  * is the caller's (ac_runtime_answer_free); NULL after a failure.  Blocks; any thread.
  *
+ * runtime may also be the URL of an agent that runs by itself, without the service: "http://127.0.0.1:8080".  It gets
+ * the same request at /invocations, but no signature, and no qualifier, account_id or user_id.
+ *
  * An agent is not asked twice: a request that may have reached it is sent again only when the service itself answered
  * that it failed or is busy (429, 500, 502, 503, 504).
  * Errors: AC_ERR_HANDLER (RuntimeClientError: the agent failed, its message), AC_ERR_NOT_FOUND (no such runtime or

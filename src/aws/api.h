@@ -77,6 +77,10 @@ const char *api_method_name(api_method method);
 /* The method of a request line; false for those no operation uses. */
 bool api_method_find(const char *name, size_t length, api_method *ret_method);
 
+/* Put what is known of an operation into doc, as its root: what client.h says of ac_operation_describe.  False: no
+ * memory. */
+bool api_describe(const api_operation *op, yyjson_mut_doc *doc) AC_MUST_USE;
+
 /* ---- errors ---- */
 
 /* The HTTP status of an error name; 0 when it is not in the table. */

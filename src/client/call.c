@@ -16,6 +16,7 @@
 #define URL_BYTES_MAX (256U << 10)
 #define BEARER_BYTES_MAX (64U << 10)
 #define ERROR_BODY_BYTES_MAX ((size_t)1 << 20)
+#define AGENT_PATH "/invocations"
 
 /* Host, the identity token; then the signature, or Authorization. */
 #define FIELDS_MAX (API_HEADERS_MAX + CLIENT_HEADERS_MAX + 2 + SIGV4_FIELDS_MAX)
@@ -24,6 +25,7 @@ typedef struct call {
     ac_client *client;
     const client_request *asked;
     const aws_endpoint *endpoint;
+    aws_endpoint agent; /* of client_request.agent_url */
     api_request request;
     buf url;           /* of the whole request */
     buf path;          /* what is signed: with the endpoint's base path */
@@ -55,7 +57,10 @@ static ac_status make_url(call *c)
     const aws_endpoint *e = c->endpoint;
 
     AC_TRY(buf_append_text(&c->path, e->base_path));
-    AC_TRY(buf_append(&c->path, r->path.data, r->path.length));
+    if (c->asked->agent_url)
+        AC_TRY(buf_append_text(&c->path, AGENT_PATH));
+    else
+        AC_TRY(buf_append(&c->path, r->path.data, r->path.length));
     AC_TRY(buf_appendf(&c->url, "%s://%s", e->tls ? "https" : "http", e->authority));
     AC_TRY(buf_append(&c->url, c->path.data, c->path.length));
     if (r->query.length) {
@@ -200,6 +205,8 @@ static ac_status make_fields(call *c, arena *memory, http_field fields[FIELDS_MA
     *ret_count = 0;
     for (size_t i = 0; i < c->header_count; i++)
         fields[(*ret_count)++] = (http_field){c->headers[i].name, c->headers[i].value};
+    if (c->asked->agent_url && !c->asked->bearer_token)
+        return AC_OK;
     if (!c->asked->bearer_token)
         return sign(c, memory, fields, ret_count, err);
     fields[(*ret_count)++] = (http_field){"Authorization", c->authorization.data};
@@ -308,13 +315,32 @@ static void read_error_body(http_transfer *t, unsigned timeout_ms, buf *out)
     } while (length > 0 && buf_append(out, bytes, length) == AC_OK);
 }
 
+/* An agent that runs by itself says {"error": "..."}, where the service would say whose fault it is. */
+static ac_status agent_failed(const http_client_head *head, const buf *body, ac_error *err)
+{
+    yyjson_doc *doc = body->length ? yyjson_read(body->data, body->length, 0) : NULL;
+    const char *said = ac_json_string(yyjson_doc_get_root(doc), "error", NULL);
+
+    ac_error_set(err, AC_ERR_HANDLER, "the agent answered with status %d%s%.400s", head->status, said ? ": " : "",
+                 said ? said : "");
+    if (err) {
+        err->http_status = head->status;
+        snprintf(err->aws_name, sizeof err->aws_name, "RuntimeClientError");
+    }
+    yyjson_doc_free(doc);
+    return AC_ERR_HANDLER;
+}
+
 static ac_status read_head(call *c, http_transfer *t, const http_client_head *head, ac_error *err)
 {
     _cleanup_(buf_done) buf body = BUF_INIT(ERROR_BODY_BYTES_MAX);
     yyjson_mut_doc *output = NULL;
+    bool failed = head->status < 200 || head->status > 299;
 
-    if (head->status < 200 || head->status > 299)
+    if (failed)
         read_error_body(t, c->read_timeout_ms, &body);
+    if (failed && c->asked->agent_url)
+        return agent_failed(head, &body, err);
 
     api_answer answer = {
         .status = head->status,
@@ -354,7 +380,7 @@ static ac_status attempt_open(void *user, http_attempt *a, ac_error *err)
     if (head)
         status = read_head(c, t, head, err);
     judge(c, a, failure, head, status, err);
-    if (!may_repeat(c, failure))
+    if (!may_repeat(c, failure) || c->asked->agent_url)
         a->outcome = HTTP_OUTCOME_DONE;
     if (status == AC_OK) {
         c->transfer = TAKE_PTR(t);
@@ -380,7 +406,13 @@ static ac_status run(call *c, ac_client *client, const client_request *request,
         .read_timeout_ms = request->read_timeout_ms ? request->read_timeout_ms : client->read_timeout_ms,
     };
     c->authorization.secret = true;
-    ac_status status = call_begin(c, &mine);
+    ac_status status = AC_OK;
+    if (request->agent_url) {
+        c->endpoint = &c->agent;
+        status = aws_endpoint_parse(request->agent_url, &c->agent, &mine);
+    }
+    if (status == AC_OK)
+        status = call_begin(c, &mine);
     if (status == AC_OK)
         status = http_retry_run(&(http_retry_options){.attempts_max = client->attempts_max, .quota = &client->quota},
                                 attempt, c, &mine);

@@ -43,6 +43,7 @@ typedef struct client_request {
     const ac_header *headers; /* beside the operation's own */
     size_t header_count;
     const char *bearer_token; /* instead of a signature; NULL: sign */
+    const char *agent_url;    /* of an agent that runs by itself: nothing is signed; NULL: the service */
     unsigned read_timeout_ms; /* 0: the client's */
 } client_request;
 

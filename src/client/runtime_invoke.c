@@ -9,12 +9,18 @@
 ac_status runtime_open(ac_client *client, const char *runtime, const void *payload, size_t length,
                        const ac_runtime_options *options, client_answer *ret_answer, ac_error *err)
 {
-    _cleanup_(runtime_call_done) runtime_call c;
+    _cleanup_(runtime_call_done) runtime_call c = {0};
     const view body = {length ? payload : "", length};
     bool typed = options && options->content_type;
+    bool by_itself = strstr(runtime, "://") != NULL; /* which no ARN has */
 
     *ret_answer = (client_answer){0};
-    AC_TRY(runtime_call_init(&c, "InvokeAgentRuntime", runtime, options, err));
+    if (by_itself && options && (options->qualifier || options->account_id || options->user_id))
+        return ac_error_set(err, AC_ERR_INVALID,
+                            "qualifier, account_id and user_id mean nothing to an agent by itself");
+    AC_TRY(runtime_call_init(&c, "InvokeAgentRuntime", by_itself ? "by-itself" : runtime, options, err));
+    if (by_itself)
+        c.request.agent_url = runtime;
     if (!typed && !yyjson_mut_obj_add_str(c.doc, c.members, "contentType", "application/json"))
         return ac_error_set(err, AC_ERR_NOMEM, "out of memory");
     AC_TRY(runtime_call_ready(&c, err));

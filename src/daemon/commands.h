@@ -33,5 +33,6 @@ int command_env(invocation *in);
 int command_check(invocation *in);
 int command_keys(invocation *in);
 int command_logs(invocation *in);
+int command_status(invocation *in);
 
 #endif

@@ -36,7 +36,15 @@ typedef enum config_type {
 typedef enum config_source { CONFIG_FROM_DEFAULT, CONFIG_FROM_FILE, CONFIG_FROM_ENV, CONFIG_FROM_FLAG } config_source;
 
 /* Which commands take an option as a flag. */
-enum { CONFIG_SERVE = 1, CONFIG_ENV = 2, CONFIG_CHECK = 4, CONFIG_KEYS = 8, CONFIG_LOGS = 16, CONFIG_ALL = 31 };
+enum {
+    CONFIG_SERVE = 1,
+    CONFIG_ENV = 2,
+    CONFIG_CHECK = 4,
+    CONFIG_KEYS = 8,
+    CONFIG_LOGS = 16,
+    CONFIG_STATUS = 32,
+    CONFIG_ALL = 63
+};
 
 /* Beside these: never as a flag, since everybody on the machine can read command lines; the help names the variable. */
 #define CONFIG_NO_FLAG 32

@@ -32,8 +32,9 @@
 
 #define WORKERS_STOP_MS 5000
 #define JOBS_STOP_MS 5000
-#define JOBS_AT_ONCE 64    /* some wait for a model most of their time */
-#define SANDBOXES_SPARE 64 /* beside sessions_max: warm ones, and those that are ending */
+#define JOBS_AT_ONCE 64              /* some wait for a model most of their time */
+#define SANDBOX_START_MS_LEAST 10000 /* takes 20 ms, but where many start at once on a busy machine */
+#define SANDBOXES_SPARE 64           /* beside sessions_max: warm ones, and those that are ending */
 
 ac_status agentcored_add_job(agentcored *d, const job_handler *handler, ac_error *err)
 {
@@ -219,6 +220,7 @@ static ac_status open_all(agentcored *d, ac_error *err)
     const sandboxes_options boxes = {
         .reach = c->data_dir,
         .sandboxes_max = (unsigned)c->sessions_max + SANDBOXES_SPARE,
+        .start_ms = (unsigned)MAX(c->session_start_ms, SANDBOX_START_MS_LEAST),
     };
 
     AC_TRY(data_dir_make(c->data_dir, err));

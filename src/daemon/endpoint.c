@@ -98,7 +98,8 @@ ac_status endpoint_read(const char *data_dir, endpoint *ret_endpoint, ac_error *
         if (!take(root, "url", ret_endpoint->url, sizeof ret_endpoint->url) ||
             !take(root, "region", ret_endpoint->region, sizeof ret_endpoint->region))
             status = ac_error_set(err, AC_ERR_INVALID, "%s is not an endpoint file", path);
-        else if (!take(root, "caFile", ret_endpoint->ca_file, sizeof ret_endpoint->ca_file))
+        ret_endpoint->pid = (long)yyjson_get_sint(yyjson_obj_get(root, "pid"));
+        if (status == AC_OK && !take(root, "caFile", ret_endpoint->ca_file, sizeof ret_endpoint->ca_file))
             ret_endpoint->ca_file[0] = '\0';
     }
     yyjson_doc_free(doc);

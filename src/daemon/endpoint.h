@@ -11,6 +11,7 @@ typedef struct endpoint {
     char url[ENDPOINT_URL_SIZE]; /* http://127.0.0.1:8484 */
     char ca_file[4096];          /* root of the local CA; "": none */
     char region[64];
+    long pid; /* of the daemon that wrote it; endpoint_write sets its own */
 } endpoint;
 
 /* The URL for clients on this machine of a daemon that listens on port: an address that stands for all becomes the

@@ -34,7 +34,7 @@ typedef struct own_flag {
 } own_flag;
 
 static const own_flag own_flags[] = {
-    {"json", FLAG_JSON, CONFIG_ENV | CONFIG_CHECK | CONFIG_KEYS, NULL, "write JSON"},
+    {"json", FLAG_JSON, CONFIG_ENV | CONFIG_CHECK | CONFIG_KEYS | CONFIG_STATUS, NULL, "write JSON"},
     {"unset", FLAG_UNSET, CONFIG_ENV, NULL, "write what takes the variables away again"},
     {"access-key", FLAG_ACCESS_KEY, CONFIG_ENV | CONFIG_KEYS, "ID", "this key, not the first; with add: its id"},
     {"secret-stdin", FLAG_SECRET_STDIN, CONFIG_KEYS, NULL, "add: the secret is a line on standard input"},
@@ -63,6 +63,8 @@ static const command commands[] = {
      command_keys},
     {"logs", "agentcored logs [RUNTIME [ENDPOINT]] [options]",
      "show what agents wrote; without RUNTIME: which logs there are", CONFIG_LOGS, command_logs},
+    {"status", "agentcored status [options]", "say whether a daemon serves the data directory, and where",
+     CONFIG_STATUS, command_status},
 };
 
 void complain(const char *format, ...)

@@ -13,6 +13,7 @@ from harness import Conn
 from runtime_harness import Agentcored, RuntimeCase, read_frames, sandboxes_missing
 
 BUILTIN = "aws.codeinterpreter.v1"
+SLOW_SECONDS = 180  # for many at once on a machine that is busy
 CODE_SESSION = "x-amzn-code-interpreter-session-id"
 OPEN_NETWORK = os.path.exists("/dev/net/tun")
 
@@ -55,8 +56,13 @@ class Result:
 class Session:
     def __init__(self, daemon, interpreter=BUILTIN, **arguments):
         self.daemon, self.interpreter = daemon, interpreter
-        self.started = check(daemon.call("PUT", f"/code-interpreters/{interpreter}/sessions/start", arguments)).json()
+        self.started = self.call("PUT", "sessions/start", arguments)
         self.id = self.started["sessionId"]
+
+    def call(self, method, path, body=b"", query=()):
+        with Conn(self.daemon.port, timeout=SLOW_SECONDS) as c:
+            self.daemon.send(c, method, f"/code-interpreters/{self.interpreter}/{path}", body, query)
+            return check(c.read_response()).json()
 
     def __enter__(self):
         return self
@@ -74,7 +80,7 @@ class Session:
                          {"name": name, "arguments": arguments}, (), more)
 
     def invoke(self, name, headers=(), **arguments):
-        with Conn(self.daemon.port, timeout=120) as c:
+        with Conn(self.daemon.port, timeout=SLOW_SECONDS) as c:
             self.send(c, name, headers, **arguments)
             return Result(read_frames(check(c.read_response()).body))
 
@@ -104,12 +110,10 @@ class Session:
         return found
 
     def get(self):
-        return check(self.daemon.call("GET", f"/code-interpreters/{self.interpreter}/sessions/get",
-                                      query=[("sessionId", self.id)])).json()
+        return self.call("GET", "sessions/get", query=[("sessionId", self.id)])
 
     def stop(self, **arguments):
-        return check(self.daemon.call("PUT", f"/code-interpreters/{self.interpreter}/sessions/stop", arguments,
-                                      query=[("sessionId", self.id)])).json()
+        return self.call("PUT", "sessions/stop", arguments, [("sessionId", self.id)])
 
 
 class CodeCase(RuntimeCase):
@@ -136,7 +140,8 @@ class CodeCase(RuntimeCase):
     @classmethod
     def interpreter(cls, mode="SANDBOX"):
         return cls.daemon.control("PUT", "/code-interpreters", {
-            "name": f"i_{uuid.uuid4().hex[:12]}", "networkConfiguration": {"networkMode": mode}}, 202)["codeInterpreterId"]
+            "name": f"i_{uuid.uuid4().hex[:12]}",
+            "networkConfiguration": {"networkMode": mode}}, 202)["codeInterpreterId"]
 
     def assert_fails(self, name, function, /, *arguments, **more):
         with self.assertRaises(Failed) as caught:

@@ -2,10 +2,12 @@
 
 Each attempt is code that runs in a session, written by somebody who knows how: it uses system calls directly where
 libraries are in the way.  Whether it has worked is looked at from outside: secrets that lie about must not be in what
-comes back, listeners on this machine must not have been spoken to, marks must not have been left, other sessions must be
-as they were, and the daemon must go on.  An attempt that believes to have succeeded says ESCAPED, which fails, too."""
+comes back, listeners on this machine must not have been spoken to, marks must not have been left, other sessions must
+be as they were, and the daemon must go on.  An attempt that believes to have succeeded says ESCAPED, which
+fails, too."""
 
 import os
+import re
 import secrets
 import shutil
 import socket
@@ -24,12 +26,17 @@ HOST_ADDRESS = next((a[4][0] for a in socket.getaddrinfo(socket.gethostname(), N
 
 # The attempts, by group and name: sections "== GROUP NAME".  Words like $mark are of the baits below.
 with open(os.path.join(HERE, "code_escapes.txt"), encoding="utf-8") as attempts_file:
-    PRELUDE, *SECTIONS = [part.strip("\n") + "\n" for part in attempts_file.read().split("== ")[1:]]
+    PRELUDE, *SECTIONS = [text.strip("\n") + "\n" for text in re.split("^== ", attempts_file.read(), flags=re.M)[1:]]
 PRELUDE = PRELUDE.split("\n", 1)[1]
 ATTEMPTS = {}
 for section in SECTIONS:
     heading, attempt_code = section.split("\n", 1)
     ATTEMPTS[tuple(heading.split())] = attempt_code
+
+
+def part(name, **words):
+    """Code of a test that is more than one attempt."""
+    return Template(ATTEMPTS["part", name]).substitute(words)
 
 
 class Baits:
@@ -178,18 +185,20 @@ class Escapes(CodeCase):
 
     def test_network_other_session(self):
         other, s = self.fresh(), self.fresh()
-        other.invoke("startCommandExecution", command=f"echo {self.baits.secret} > index.html; python3 -m http.server 8123")
-        wait_until(lambda: self.baits.secret in other.shell("curl -s http://127.0.0.1:8123/ || python3 -c 'import urllib.request as u; "
-                                                        "print(u.urlopen(\"http://127.0.0.1:8123/\").read())'").stdout, "its server")
-        r = s.shell("python3 -c 'import urllib.request as u; print(u.urlopen(\"http://127.0.0.1:8123/\").read())'")
+        other.write_all({"index.html": self.baits.secret})
+        other.invoke("startCommandExecution", command="python3 -m http.server 8123")
+        fetch = "python3 -c 'import urllib.request as u; print(u.urlopen(\"http://127.0.0.1:8123/\").read())'"
+        wait_until(lambda: self.baits.secret in other.shell(fetch).stdout, "its server")
+        r = s.shell(fetch)
         self.look(r.stdout, r.stderr)
         self.assertIn("refused", r.stderr)
 
     def test_kernel_other_session(self):
         """System V and POSIX memory and queues are each session's own."""
         other, s = self.fresh(), self.fresh()
-        other.shell("python3 -c \"from multiprocessing import shared_memory as m; x = m.SharedMemory('bait', True, 64); "
-                    f"x.buf[:8] = b'{self.baits.secret[:8]}'\"; ipcmk -Q; ipcmk -M 64")
+        other.run("from multiprocessing import shared_memory as m\nx = m.SharedMemory('bait', True, 64)\n"
+                  f"x.buf[:8] = b'{self.baits.secret[:8]}'")
+        other.shell("ipcmk -Q; ipcmk -M 64")
         r = s.shell("ls -la /dev/shm /dev/mqueue; cat /dev/shm/*; ipcs")
         self.look(r.stdout, r.stderr)
         self.assertNotIn("bait", r.stdout)
@@ -206,10 +215,11 @@ class Escapes(CodeCase):
 
     def test_tools_symbolic_links(self):
         s = self.fresh()
-        s.shell(f"ln -s {self.baits.file} file; ln -s / root; ln -s /proc/self/root proc; ln -s ../../.. up; ln -s /etc/passwd p; "
-                "ln -s file twice; ln -s loop loop; ln -s /proc/1/environ env; mkdir in; ln -s in well; ln -s /tmp tmp")
-        for path in ("file", "root" + self.baits.file, "proc" + self.baits.file, "up/etc/passwd", "p", "twice", "loop", "env",
-                     "root/etc/hostname"):
+        s.shell(f"ln -s {self.baits.file} file; ln -s / root; ln -s /proc/self/root proc; ln -s ../../.. up; "
+                "ln -s /etc/passwd p; ln -s file twice; ln -s loop loop; ln -s /proc/1/environ env; mkdir in; "
+                "ln -s in well; ln -s /tmp tmp")
+        for path in ("file", "root" + self.baits.file, "proc" + self.baits.file, "up/etc/passwd", "p", "twice", "loop",
+                     "env", "root/etc/hostname"):
             r = s.invoke("readFiles", paths=[path])
             self.assertTrue(r.error, path)
             self.look(repr(r))
@@ -239,8 +249,9 @@ class Escapes(CodeCase):
         """A path that changes between a file and a link to outside, as fast as it can, while it is read and written."""
         s = self.fresh()
         s.shell("mkdir real; echo inside > real/bait")
-        s.invoke("startCommandExecution", command=f"ln -s {self.baits.folder} out; ln -s real in; while :; do ln -sfn out x; ln -sfn in x; "
-                 "ln -sfn / x; ln -sfn /tmp x; done")
+        s.shell(f"ln -s {self.baits.folder} out; ln -s real in")
+        s.invoke("startCommandExecution",
+                 command="while :; do for to in out in / /tmp; do ln -sfn $to x; done; done")
         for _ in range(150):
             self.look(repr(s.invoke("readFiles", paths=["x/bait"])))
             s.write_all({f"x/{self.baits.mark}": "x"})
@@ -248,7 +259,8 @@ class Escapes(CodeCase):
 
     def test_tools_special_files(self):
         s = self.fresh()
-        s.shell("mkfifo fifo; python3 -c 'import socket; socket.socket(socket.AF_UNIX).bind(\"sock\")'; ln -s /dev/zero zero; mkdir -p d")
+        s.run("import socket; socket.socket(socket.AF_UNIX).bind('sock')")
+        s.shell("mkfifo fifo; ln -s /dev/zero zero; mkdir -p d")
         begun = time.monotonic()
         for path in ("fifo", "sock", "zero", "d"):
             self.assertTrue(s.invoke("readFiles", paths=[path]).error, path)
@@ -293,8 +305,7 @@ class Escapes(CodeCase):
         self.usable(s)
 
     def test_resources_thread_bomb(self):
-        s, r = self.bomb(None, "executeCode", code="import threading, time\nn = 0\ntry:\n    while True:\n"
-                         "        threading.Thread(target=time.sleep, args=(3,), daemon=True).start(); n += 1\nexcept RuntimeError: print(n)")
+        s, r = self.bomb(None, "executeCode", code=part("thread_bomb"))
         self.assertLess(int(r.stdout), 64)
         self.usable(s)
 
@@ -329,12 +340,13 @@ class Escapes(CodeCase):
         self.usable(s)
 
     def test_resources_image_bomb(self):
-        s, r = self.bomb(None, "executeCode", code="import builtins\nfor i in range(1000): builtins.agentcore_image(b'x' * (1 << 20))")
+        code = "import builtins\nfor i in range(1000): builtins.agentcore_image(b'x' * (1 << 20))"
+        s, r = self.bomb(None, "executeCode", code=code)
         self.assertLessEqual(len([b for b in r.content if b["type"] == "image"]), 16)
         self.usable(s)
 
     def test_resources_descriptor_bomb(self):
-        s, _ = self.bomb(None, "executeCode", code="import os\nx = []\ntry:\n    while True: x.append(os.open('/dev/null', 0))\nexcept OSError as e: print(len(x))")
+        s, _ = self.bomb(None, "executeCode", code=part("descriptor_bomb"))
         self.usable(s)
 
     def test_resources_processor(self):
@@ -371,9 +383,9 @@ class Escapes(CodeCase):
         """Nothing that a session has started outlives it."""
         before = set(self.daemon.family())
         s = self.start()
-        s.shell("nohup setsid sleep 7777 >/dev/null 2>&1 & (setsid sh -c 'trap \"\" TERM INT HUP; sleep 7778 & wait' &) ")
-        s.run("import os, signal, time\nif os.fork() == 0:\n    os.setsid()\n    for n in range(1, 65):\n        try: signal.signal(n, signal.SIG_IGN)\n"
-              "        except (OSError, ValueError): pass\n    if os.fork() == 0:\n        time.sleep(7779)\n    os._exit(0)")
+        s.shell("nohup setsid sleep 7777 >/dev/null 2>&1 & "
+                "(setsid sh -c 'trap \"\" TERM INT HUP; sleep 7778 & wait' &)")
+        s.run(part("left_behind"))
         s.stop()
         left = [pid for pid in set(self.daemon.family()) - before if self.command_of(pid).startswith("sleep")]
         self.assertEqual(left, [])
@@ -397,7 +409,7 @@ class Escapes(CodeCase):
     def test_processes_signal_the_outside(self):
         s = self.fresh()
         inside = {self.daemon.pid, os.getpid(), os.getppid(), *self.daemon.helpers}
-        s.run(f"import os\nfor p in {sorted(inside)}:\n    if p > 100:\n        for n in (9, 15, 19):\n            try: os.kill(p, n)\n            except OSError: pass")
+        s.run(part("signal_outside", pids=sorted(inside)))
         self.usable(s)
 
     def test_processes_forged_frames(self):
@@ -407,8 +419,7 @@ class Escapes(CodeCase):
                      "struct.pack('>IB', 1 << 31, 130)", "struct.pack('>IB', 3, 130) + b'abc'",
                      "struct.pack('>IB', 4, 129) + struct.pack('>I', 1)"):
             try:
-                r = s.run("import os, struct, time\nfor fd in os.listdir('/proc/self/fd'):\n    fd = int(fd)\n    try:\n"
-                          f"        if fd > 2 and 'socket' in os.readlink(f'/proc/self/fd/{{fd}}'): os.write(fd, {data})\n    except OSError: pass")
+                r = s.run(part("forged_frames", data=data))
                 self.look(r.stdout, r.stderr)
             except Failed as e:
                 self.assertEqual(e.name, "ConflictException", e)
@@ -418,19 +429,14 @@ class Escapes(CodeCase):
         """Code that ends the supervisor cannot take its place: the session ends with it."""
         s = self.fresh()
         with self.assertRaises(Failed) as caught:
-            s.run("import os, signal, socket, time\nfor p in os.listdir('/proc'):\n    if p.isdigit() and 'agentcore-code' in open(f'/proc/{p}/comm').read():\n"
-                  "        os.kill(int(p), 9)\ns = socket.socket()\ns.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)\ns.bind(('127.0.0.1', 47771)); s.listen()\n"
-                  "while True: s.accept()[0].sendall(b'\\0' * 100000)")
+            s.run(part("forged_supervisor"))
         self.assertEqual(caught.exception.name, "ConflictException")
         self.usable(s)
 
     def test_processes_supervisors_port(self):
         """Garbage sent to the supervisor by the code that it serves."""
         s = self.fresh()
-        r = s.run("import os, socket, struct\nfor data in (b'', b'\\xff' * 1000, struct.pack('>IB', 12, 1) + b'\\xff' * 12, struct.pack('>IB', 12, 1) + b'\\1' * 12,\n"
-                  "             struct.pack('>IB', 12, 1) + b'\\7' + b'\\0' * 11 + struct.pack('>IB', 4, 4) + b'x' * 4,\n"
-                  "             struct.pack('>IB', 12, 1) + b'\\6' + b'\\0' * 11 + struct.pack('>IB', 13, 3) + b'../etc/passwd' + struct.pack('>IB', 0, 5)):\n"
-                  "    c = socket.create_connection(('127.0.0.1', 47771)); c.sendall(data)\n    c.shutdown(socket.SHUT_WR); print(c.recv(100)); c.close()")
+        r = s.run(part("supervisors_port"))
         self.look(r.stdout, r.stderr)
         self.assertNotIn("root:x", r.stdout)
         self.usable(s)
@@ -475,7 +481,8 @@ def add(group, name, code):
 
 
 for (each_group, each_name), each_code in ATTEMPTS.items():
-    add(each_group, each_name, each_code)
+    if each_group != "part":
+        add(each_group, each_name, each_code)
 for each_name in [n for n in dir(OpenEscapes) if n.startswith("test_") and not n.startswith("test_network_")]:
     setattr(OpenEscapes, each_name, None)
 

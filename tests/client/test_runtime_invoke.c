@@ -350,6 +350,47 @@ static void stop_and_card(void **state)
     agent_house_stop(&h);
 }
 
+/* ---- an agent by itself ---- */
+
+static void fail_by_itself(agent_house *h, http_exchange *x)
+{
+    (void)h;
+    answer_with(x, 503, "application/json", NULL, 0, "{\"error\": \"it is tired\"}");
+}
+
+static void by_itself(void **state)
+{
+    agent_house h = {0};
+    ac_runtime_answer *answer = NULL;
+    ac_error err = {0};
+    char url[sizeof h.endpoint];
+
+    (void)state;
+    agent_house_start(&h, answer_json, 3);
+    snprintf(url, sizeof url, "%s", h.endpoint);
+    must(ac_runtime_invoke(h.client, url, "{}", 2, &(ac_runtime_options){.session_id = SESSION}, &answer, &err), &err);
+    assert_string_equal(answer->body, "{\"result\": \"a joke\"}");
+    assert_string_equal(h.line, "POST /invocations");
+    assert_true(agent_house_saw(&h, AC_HEADER_SESSION_ID, SESSION));
+    assert_false(agent_house_saw(&h, "Authorization", NULL));
+    assert_false(agent_house_saw(&h, "X-Amz-Date", NULL));
+    ac_runtime_answer_free(answer);
+    assert_int_equal(
+        ac_runtime_invoke(h.client, url, "{}", 2, &(ac_runtime_options){.qualifier = "prod"}, &answer, &err),
+        AC_ERR_INVALID);
+    assert_int_equal(ac_runtime_invoke(h.client, "ftp://here", "{}", 2, NULL, &answer, &err), AC_ERR_INVALID);
+    agent_house_stop(&h);
+
+    h = (agent_house){0};
+    agent_house_start(&h, fail_by_itself, 3);
+    assert_int_equal(ac_runtime_invoke(h.client, h.endpoint, "{}", 2, NULL, &answer, &err), AC_ERR_HANDLER);
+    assert_string_equal(err.message, "the agent answered with status 503: it is tired");
+    assert_string_equal(err.aws_name, "RuntimeClientError");
+    assert_int_equal(err.http_status, 503);
+    assert_int_equal(agent_house_count(&h), 1); /* it is not asked again */
+    agent_house_stop(&h);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -363,6 +404,7 @@ int main(void)
         cmocka_unit_test(an_agent_is_not_asked_twice),
         cmocka_unit_test(answers_that_are_not_json),
         cmocka_unit_test(stop_and_card),
+        cmocka_unit_test(by_itself),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,4 +1,4 @@
-"""The guide's Python agents (2.1, 2.3, 2.4) as they stand there, with the published package, deployed as code and called."""
+"""The guide's Python agents (2.1, 2.3, 2.4) as they stand there, with the published package, deployed as code."""
 
 import json
 import unittest

@@ -1,5 +1,6 @@
-"""InvokeAgentRuntime through boto3: payloads and answers of every kind, streams, headers both ways, sessions, endpoints."""
+"""InvokeAgentRuntime through boto3: payloads and answers of any kind, streams, headers, sessions, endpoints."""
 
+import functools
 import hashlib
 import json
 import os
@@ -304,7 +305,8 @@ class NotYet(AgentTest):
 
     def test_invoke(self):
         made = self.create(key="missing.zip")
-        for call in (self.invoke, lambda arn: self.stop(session_id(), arn), lambda arn: self.command("true", None, arn)):
+        stop, command = functools.partial(self.stop, session_id()), functools.partial(self.command, "true", None)
+        for call in (self.invoke, stop, command):
             self.assertFails("RetryableConflictException", 409, call, arn=made["agentRuntimeArn"])
 
 

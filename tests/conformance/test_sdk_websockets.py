@@ -1,4 +1,4 @@
-"""AgentCoreRuntimeClient of the published package, beyond the guide: sessions, endpoints, what is refused, close codes."""
+"""AgentCoreRuntimeClient of the published package, beyond the guide: sessions, endpoints, refusals, close codes."""
 
 import base64
 import json

@@ -26,21 +26,16 @@ static ac_status no_memory(ac_error *err)
     return ac_error_set(err, AC_ERR_NOMEM, "out of memory");
 }
 
-static ac_status begin(const code_result *r, writing *ret_writing, ac_error *err)
+/* To be finished, whatever it returns. */
+static ac_status begin(const code_result *r, writing *w)
 {
-    writing w = {.doc = yyjson_mut_doc_new(NULL), .r = r};
-
-    if (w.doc) {
-        w.root = yyjson_mut_obj(w.doc);
-        w.content = yyjson_mut_arr(w.doc);
-        yyjson_mut_doc_set_root(w.doc, w.root);
-    }
-    if (w.root && w.content && yyjson_mut_obj_add_val(w.doc, w.root, "content", w.content)) {
-        *ret_writing = w;
-        return AC_OK;
-    }
-    yyjson_mut_doc_free(w.doc);
-    return no_memory(err);
+    *w = (writing){.doc = yyjson_mut_doc_new(NULL), .r = r};
+    if (!w->doc)
+        return AC_ERR_NOMEM;
+    w->root = yyjson_mut_obj(w->doc);
+    w->content = yyjson_mut_arr(w->doc);
+    yyjson_mut_doc_set_root(w->doc, w->root);
+    return yyjson_mut_obj_add_val(w->doc, w->root, "content", w->content) ? AC_OK : AC_ERR_NOMEM;
 }
 
 /* The document is handed over, or freed when something has failed. */
@@ -312,48 +307,56 @@ static ac_status fill(writing *w, const code_arguments *a)
 ac_status code_content_result(const code_result *r, const code_arguments *a, yyjson_mut_doc **ret_doc, ac_error *err)
 {
     writing w;
+    ac_status status = begin(r, &w);
 
-    AC_TRY(begin(r, &w, err));
-    return finish(&w, fill(&w, a), ret_doc, err);
+    if (status == AC_OK)
+        status = fill(&w, a);
+    return finish(&w, status, ret_doc, err);
+}
+
+static ac_status add_is_error(writing *w, bool is_error)
+{
+    return yyjson_mut_obj_add_bool(w->doc, w->root, "isError", is_error) ? AC_OK : AC_ERR_NOMEM;
 }
 
 ac_status code_content_items(const code_result *r, size_t count, yyjson_mut_doc **ret_doc, ac_error *err)
 {
-    ac_status status;
     writing w;
+    ac_status status = begin(r, &w);
 
-    AC_TRY(begin(r, &w, err));
-    status = add_items(&w, count, "");
-    if (status == AC_OK && !yyjson_mut_obj_add_bool(w.doc, w.root, "isError", false))
-        status = AC_ERR_NOMEM;
+    if (status == AC_OK)
+        status = add_items(&w, count, "");
+    if (status == AC_OK)
+        status = add_is_error(&w, false);
     return finish(&w, status, ret_doc, err);
 }
 
 ac_status code_content_refusal(const char *message, yyjson_mut_doc **ret_doc, ac_error *err)
 {
-    ac_status status;
     writing w;
+    ac_status status = begin(NULL, &w);
 
-    AC_TRY(begin(NULL, &w, err));
-    status = add_text(&w, message, strlen(message));
-    if (status == AC_OK && !yyjson_mut_obj_add_bool(w.doc, w.root, "isError", true))
-        status = AC_ERR_NOMEM;
+    if (status == AC_OK)
+        status = add_text(&w, message, strlen(message));
+    if (status == AC_OK)
+        status = add_is_error(&w, true);
     return finish(&w, status, ret_doc, err);
 }
 
 ac_status code_content_output(bool is_error_output, const char *text, size_t length, yyjson_mut_doc **ret_doc,
                               ac_error *err)
 {
-    ac_status status;
+    const char *name = is_error_output ? "stderr" : "stdout";
     writing w;
+    ac_status status = begin(NULL, &w);
 
-    AC_TRY(begin(NULL, &w, err));
-    status = add_text(&w, text, length);
+    if (status == AC_OK)
+        status = add_text(&w, text, length);
     if (status == AC_OK)
         status = add_structured(&w);
-    if (status == AC_OK &&
-        (!yyjson_mut_obj_add_strncpy(w.doc, w.structured, is_error_output ? "stderr" : "stdout", text, length) ||
-         !yyjson_mut_obj_add_bool(w.doc, w.root, "isError", false)))
+    if (status == AC_OK && !yyjson_mut_obj_add_strncpy(w.doc, w.structured, name, text, length))
         status = AC_ERR_NOMEM;
+    if (status == AC_OK)
+        status = add_is_error(&w, false);
     return finish(&w, status, ret_doc, err);
 }

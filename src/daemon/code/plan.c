@@ -10,6 +10,7 @@
 #define AGENT_ID 1000
 
 /* pip installs into the home, since the system is read-only. */
+/* NOLINTBEGIN(bugprone-suspicious-missing-comma): values are put together */
 static const char *const environment[] = {
     "HOME=" CODE_HOME,
     "PATH=" CODE_HOME "/.local/bin:/usr/local/bin:/usr/bin:/bin",
@@ -29,6 +30,7 @@ static const char *const environment[] = {
     "NPM_CONFIG_UPDATE_NOTIFIER=false",
     NULL,
 };
+/* NOLINTEND(bugprone-suspicious-missing-comma) */
 
 static const char *const arguments[] = {CODE_GUEST_DIRECTORY "/agentcore-code", NULL};
 

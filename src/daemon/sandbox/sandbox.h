@@ -98,6 +98,7 @@ DEFINE_CLEANUP(sandboxes *, sandboxes_close)
 unsigned sandboxes_count(const sandboxes *all);
 
 /* Start one, and return when its program runs (or could not be executed).  Any thread; many at once.
+ * A few are started at a time, others wait for their turn: a burst is over sooner so, and its first ones much sooner.
  * AC_ERR_INVALID: the specification; AC_ERR_NOT_FOUND: no such program inside; AC_ERR_UNSUPPORTED: this machine cannot
  * wall it in (the message says what is missing and what to do); AC_ERR_QUOTA: sandboxes_max; AC_ERR_TIMEOUT,
  * AC_ERR_IO, AC_ERR_NOMEM. */

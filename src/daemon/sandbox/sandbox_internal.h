@@ -15,6 +15,8 @@
 #define SANDBOX_UID_BASE 1879048192U
 #define SANDBOXES_MAX_DEFAULT 4096U
 #define SANDBOX_START_MS 10000U
+#define SANDBOX_TURN_MS 60000U /* that a start waits for its turn */
+#define SANDBOX_STARTS_MIN 4U
 #define SANDBOX_HOME "/home/agent"
 #define SANDBOX_PATH "/usr/local/bin:/usr/bin:/bin"
 #define SANDBOX_UID 1000U
@@ -28,7 +30,9 @@ struct sandboxes {
     int spawner;          /* socket */
     pid_t keeper;
     pthread_mutex_t lock;
-    int init; /* the program; -1: not found yet */
+    pthread_cond_t turn;           /* a start is over */
+    unsigned starting, starts_max; /* under the lock */
+    int init;                      /* the program; -1: not found yet */
     _Atomic unsigned count;
     _Atomic uint64_t last_id;
 };

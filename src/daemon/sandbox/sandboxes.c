@@ -18,6 +18,7 @@
 #include <string.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #define CLOSE_MS 10000 /* for the spawner to kill what there is */
@@ -30,6 +31,18 @@
 static char *copy_or_null(const char *text)
 {
     return text ? strdup(text) : NULL;
+}
+
+static void init_turns(sandboxes *all)
+{
+    long processors = sysconf(_SC_NPROCESSORS_ONLN);
+    pthread_condattr_t clock;
+
+    all->starts_max = MAX(SANDBOX_STARTS_MIN, processors > 0 ? 2 * (unsigned)processors : 0);
+    pthread_condattr_init(&clock);
+    pthread_condattr_setclock(&clock, CLOCK_MONOTONIC);
+    pthread_cond_init(&all->turn, &clock);
+    pthread_condattr_destroy(&clock);
 }
 
 ac_status sandboxes_open(const sandboxes_options *options, sandboxes **ret_all, ac_error *err)
@@ -63,6 +76,7 @@ ac_status sandboxes_open(const sandboxes_options *options, sandboxes **ret_all, 
     }
     all->controllers = hello.controllers;
     pthread_mutex_init(&all->lock, NULL);
+    init_turns(all);
     *ret_all = all;
     return AC_OK;
 }
@@ -91,6 +105,7 @@ void sandboxes_close(sandboxes *all)
     if (all->init >= 0)
         close(all->init);
     pthread_mutex_destroy(&all->lock);
+    pthread_cond_destroy(&all->turn);
     free(all->init_path);
     free(all);
 }
@@ -307,11 +322,40 @@ static ac_status start_checked(sandboxes *all, const sandbox_spec *spec, arena *
     return status;
 }
 
+/* ---- turns ---- */
+
+static ac_status take_turn(sandboxes *all, ac_error *err)
+{
+    uint64_t due_ms = clock_monotonic_ms() + SANDBOX_TURN_MS;
+    struct timespec until = {.tv_sec = (time_t)(due_ms / 1000), .tv_nsec = (long)(due_ms % 1000) * 1000000L};
+    bool mine;
+
+    pthread_mutex_lock(&all->lock);
+    while (all->starting >= all->starts_max && pthread_cond_timedwait(&all->turn, &all->lock, &until) == 0)
+        continue;
+    mine = all->starting < all->starts_max;
+    all->starting += mine;
+    pthread_mutex_unlock(&all->lock);
+    return mine ? AC_OK : ac_error_set(err, AC_ERR_TIMEOUT, "too many sandboxes are being started");
+}
+
+static void end_turn(sandboxes *all)
+{
+    pthread_mutex_lock(&all->lock);
+    all->starting--;
+    pthread_cond_signal(&all->turn);
+    pthread_mutex_unlock(&all->lock);
+}
+
 ac_status sandbox_start(sandboxes *all, const sandbox_spec *spec, sandbox **ret_box, ac_error *err)
 {
     _cleanup_(arena_done) arena memory = ARENA_INIT;
     sandbox_spec checked;
+    ac_status status;
 
     AC_TRY(sandbox_check(spec, &memory, &checked, err));
-    return start_checked(all, &checked, &memory, ret_box, err);
+    AC_TRY(take_turn(all, err));
+    status = start_checked(all, &checked, &memory, ret_box, err);
+    end_turn(all);
+    return status;
 }

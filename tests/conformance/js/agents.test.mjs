@@ -102,7 +102,8 @@ test('headers to the agent', async () => {
 });
 
 test('headers from the agent', async () => {
-  const answer = await invoke({ do: 'status', status: 200, body: '', headers: { 'Mcp-Session-Id': 'm2', baggage: 'b' } });
+  const headers = { 'Mcp-Session-Id': 'm2', baggage: 'b' };
+  const answer = await invoke({ do: 'status', status: 200, body: '', headers });
   assert.equal(answer.mcpSessionId, 'm2');
   assert.equal(answer.baggage, 'b');
   assert.equal(await answer.response.transformToString(), '');

@@ -1,0 +1,182 @@
+"""From an empty directory to a deployed agent, on a terminal, as a person goes that way; and how long it takes."""
+
+import os
+import signal
+import subprocess
+import time
+import unittest
+
+from cli_harness import PROGRAM, CliCase, free_port, sanitized
+
+ARN = r"arn:aws:bedrock-agentcore:us-west-2:123456789012:runtime/hello-\w{10}"
+
+
+no_sanitizer = unittest.skipIf(sanitized(), "a project of its own cannot be built against a sanitizer's library")
+
+
+class Way(CliCase):
+    @no_sanitizer
+    def test_c_on_a_terminal(self):
+        t = self.terminal("create", "hello")
+        t.expect("hello is made: an agent in C")
+        t.expect("agentcore dev")
+        self.assertEqual(t.wait(), 0)
+        project = self.work / "hello"
+
+        # dev: it runs, logs readably, starts again on a change, stays when the change does not compile.
+        port = free_port()
+        dev = self.terminal("dev", "--port", port, cwd=project)
+        dev.expect(rf"hello is ready on http://127.0.0.1:{port}")
+        answer = self.ok("invoke", "--local", "--port", port, "Hello!", cwd=project)
+        self.assertEqual(answer.out, '{"response": "You said: Hello!"}\n')
+        dev.expect(r"INFO +A prompt of 6 bytes")
+        source = project / "agent.c"
+        source.write_text(source.read_text().replace("You said", "You wrote"))
+        dev.expect("a file has changed: starting again")
+        dev.expect("hello is ready")
+        self.assertIn("You wrote: Hi", self.ok("invoke", "--local", "--port", port, "Hi", cwd=project).out)
+        source.write_text(source.read_text().replace("You wrote", 'You" broke'))
+        dev.expect("agent.c:.*error")
+        dev.expect("the agent that runs stays")
+        self.assertIn("You wrote: Hi", self.ok("invoke", "--local", "--port", port, "Hi", cwd=project).out)
+        source.write_text(source.read_text().replace('You" broke', "You said"))
+        dev.expect("starting again")
+        dev.expect("hello is ready")
+
+        # Its own test passes as it is.
+        subprocess.run(["meson", "test", "-C", "build"], cwd=project, env=self.env, check=True, capture_output=True)
+
+        # Ctrl-C reaches the agent, which ends in order.
+        dev.send("\x03")
+        dev.expect("hello has ended")
+        self.assertEqual(dev.wait(), 0)
+
+        self.start_daemon()
+        t = self.terminal("deploy", cwd=project)
+        t.expect(r"hello is ready \(version 1\)")
+        arn = t.expect(ARN)[0]
+        t.expect("agentcore invoke hello 'Hello!'")
+        self.assertEqual(t.wait(), 0)
+
+        t = self.terminal("invoke", '{"prompt": "one two three", "stream": true}', cwd=project)
+        for word in ("one", "two", "three"):
+            t.expect(rf'{{"word": "{word}"}}\n')
+        session = t.expect(r"session ([0-9a-f-]{36})")[1]
+        self.assertEqual(t.wait(), 0)
+        self.assertEqual(self.ok("invoke", arn, "Hi", "--session", session).out, '{"response": "You said: Hi"}\n')
+
+        t = self.terminal("logs", "-f", cwd=project)
+        t.expect(r"INFO +A prompt of 13 bytes")
+        self.ok("invoke", "followed", cwd=project)
+        t.expect(r"INFO +A prompt of 8 bytes")
+        t.send("\x03")
+        t.wait()
+
+        self.assertIn(arn, self.ok("list").out)
+        self.assertEqual(self.ok("status", "--json", cwd=project).json()["runtime"]["status"], "READY")
+        self.ok("stop-session", session, cwd=project)
+
+        t = self.terminal("delete", cwd=project)
+        t.expect(r"Delete hello, its endpoints and sessions\? \[y/N\]")
+        t.send("n\n")
+        self.assertEqual(t.wait(), 1)
+        t = self.terminal("delete", cwd=project)
+        t.expect(r"\[y/N\]")
+        t.send("y\n")
+        t.expect("hello is deleted")
+        self.assertEqual(t.wait(), 0)
+        self.assertEqual(self.ok("list", "--json").json(), [])
+        self.assertEqual(self.tree(self.data / "images"), [])
+        self.assertNotIn("deployed", (project / ".agentcore.json").read_text())
+
+    @no_sanitizer
+    def test_how_long_it_takes(self):
+        begin = time.monotonic()
+        self.ok("create", "hello")
+        self.start_daemon()
+        self.ok("deploy", cwd=self.work / "hello")
+        answer = self.ok("invoke", "Hello!", cwd=self.work / "hello")
+        seconds = time.monotonic() - begin
+        self.assertEqual(answer.out, '{"response": "You said: Hello!"}\n')
+        print(f"from `agentcore create` to the first answer of the deployed agent, starting agentcored and building "
+              f"included: {seconds:.2f} s")
+        self.assertLess(seconds, 60)
+
+    def test_node(self):
+        try:
+            subprocess.run(["node", "--version"], env=self.env, check=True, capture_output=True)
+        except (OSError, subprocess.CalledProcessError):
+            self.skipTest("there is no node")
+        self.ok("create", "hello", "--lang", "node")
+        project = self.work / "hello"
+        subprocess.run(["node", "--test"], cwd=project, env=self.env, check=True, capture_output=True)
+        port = free_port()
+        dev = self.terminal("dev", "--port", port, cwd=project)
+        dev.expect("hello is ready")
+        self.assertEqual(self.ok("invoke", "--local", "--port", port, '{"prompt": "a b", "stream": true}').lines(),
+                         ['{"word":"a"}', '{"word":"b"}'])
+        dev.expect(r"INFO +A prompt of 3 characters")
+        dev.send("\x03")
+        self.assertEqual(dev.wait(), 0)
+        self.start_daemon()
+        self.ok("deploy", cwd=project)
+        self.assertEqual(self.ok("invoke", "Hi", "--json", cwd=project).json()["answer"], {"response": "You said: Hi"})
+        self.ok("delete", "--yes", cwd=project)
+        self.assertEqual(self.tree(self.data / "buckets"), ["agents"])
+
+
+class Dev(CliCase):
+    AGENT = ("import http.server, os, signal, sys\n"
+             "print('pid', os.getpid(), flush=True)\n"
+             "class H(http.server.BaseHTTPRequestHandler):\n"
+             "    def do_POST(self):\n"
+             "        self.rfile.read(int(self.headers['Content-Length']))\n"
+             "        self.send_response(200); self.end_headers(); self.wfile.write(os.environ['GREETING'].encode())\n"
+             "http.server.HTTPServer(('127.0.0.1', int(os.environ['PORT'])), H).serve_forever()\n")
+
+    def test_any_script_with_its_environment(self):
+        self.write("agent.py", self.AGENT)
+        port = free_port()
+        dev = self.terminal("dev", "--port", port, "--env", "GREETING=good day")
+        pid = int(dev.expect(r"pid (\d+)")[1])
+        dev.expect("is ready")
+        self.assertEqual(self.ok("invoke", "--local", "--port", port, "x").out, "good day\n")
+        os.kill(dev.pid, signal.SIGTERM)
+        self.assertEqual(dev.wait(), 0)
+        with self.assertRaises(ProcessLookupError):
+            os.kill(pid, 0)
+
+    def test_an_agent_that_ends_or_will_not_end(self):
+        self.write("agent.py", "import sys\nprint('so short', flush=True)\nsys.exit(7)\n")
+        port = free_port()
+        dev = self.terminal("dev", "--port", port)
+        dev.expect("so short")
+        dev.expect("has ended with code 7")
+        self.write("agent.py", "import signal, time\nfor n in (2, 15): signal.signal(n, signal.SIG_IGN)\n"
+                               "print('stubborn', flush=True)\nwhile True: time.sleep(60)\n")
+        dev.expect("starting again")
+        dev.expect("stubborn")
+        dev.send("\x03")
+        dev.send("\x03")  # a second one does not wait
+        dev.expect("is killed")
+        self.assertEqual(dev.wait(), 0)
+
+    def test_raw_lines(self):
+        self.write("agent.py", "print('{\"level\": \"INFO\", \"message\": \"m\"}', flush=True)\n")
+        done = subprocess.Popen([PROGRAM, "dev", "--json", "--port", str(free_port())], cwd=self.work, env=self.env,
+                                stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+        self.addCleanup(done.wait)
+        self.addCleanup(done.terminate)
+        self.assertEqual(done.stdout.readline(), '{"level": "INFO", "message": "m"}\n')
+        done.stdout.close()
+
+    def test_port_in_use(self):
+        self.write("agent.py", "")
+        self.start_daemon()
+        url = self.ok("status", "--json").json()["url"]
+        port = url.rsplit(":", 1)[1]
+        self.fails(1, "dev", "--port", port, says=f"port {port} is in use.*--port")
+
+
+if __name__ == "__main__":
+    unittest.main()
