@@ -3,8 +3,8 @@
  *   search_offline [--wordnet DIR|none] [--set WEIGHT=NUMBER]... [--misses yes] [--copies N]
  *                  [--vectors DIMENSIONS] FILE...
  *
- * Each FILE is one namespace, as JSON lines: first its records, then questions with the ids of the records that hold the
- * answer (bench/memory_recall --lines makes such files).
+ * Each FILE is one namespace, as JSON lines: first its records, then questions with the ids of the records that hold
+ * the answer (bench/memory_recall --lines makes such files).
  *
  *     {"id": "D1:3", "text": "Caroline: I went ...", "time_ms": 1683554160000, "group": "", "sequence": 3}
  *     {"question": "When did Caroline ...", "relevant": ["D1:3"], "category": 2}

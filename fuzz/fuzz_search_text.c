@@ -1,7 +1,7 @@
 /* fuzz_search_text.c - memory search over any bytes: the input's first line is the query, each further line a record.
  *
- * What must hold: words are whole UTF-8 within their limits; every record that has a term of the query (not a stop word)
- * is found; scores fall and lie between 0 and 1. */
+ * What must hold: words are whole UTF-8 within their limits; every record that has a term of the query (not a stop
+ * word) is found; scores fall and lie between 0 and 1. */
 #include "base/utf8.h"
 #include "daemon/memory/search/rank.h"
 

@@ -1,5 +1,5 @@
-/* fuzz_wordnet.c - WordNet's files, damaged at will: three files in one input, each behind a line "#", looked up by words
- * that are in it and by words that are not.  Nothing may be read outside of them. */
+/* fuzz_wordnet.c - WordNet's files, damaged at will: three files in one input, each behind a line "#", looked up by
+ * words that are in it and by words that are not.  Nothing may be read outside of them. */
 #include "daemon/memory/search/concepts.h"
 
 #include <stdlib.h>

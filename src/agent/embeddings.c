@@ -4,7 +4,8 @@
  *             -> {"data": [{"index", "embedding": [number...]}...]}, in any order
  *   bedrock   /model/NAME/invoke {"inputText", "dimensions"?} -> {"embedding": [number...]}
  *
- * The number of dimensions is what the options say, or what the first answer has; every later vector must have as many. */
+ * The number of dimensions is what the options say, or what the first answer has; every later vector must have as
+ * many. */
 #include "agent/embeddings_internal.h"
 
 #include "agent/endpoint.h"

@@ -18,8 +18,8 @@ struct embeddings {
     atomic_uint dimensions; /* 0: not known yet */
 };
 
-/* Read the vectors of count texts from an answer into rows, each with room for the dimensions that are known; rows NULL:
- * only learn how many dimensions there are. */
+/* Read the vectors of count texts from an answer into rows, each with room for the dimensions that are known; rows
+ * NULL: only learn how many dimensions there are. */
 ac_status embeddings_read(embeddings *e, yyjson_val *root, float *const *rows, size_t count, ac_error *err) AC_MUST_USE;
 
 #endif

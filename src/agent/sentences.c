@@ -113,7 +113,7 @@ static bool is_abbreviation(const char *begin, const char *dot, const char *next
         return true;
     if (length >= 3 && word[1] == '.' && word[length - 2] == '.') /* "R.E.M." */
         return !capital;
-    if (strspn(word, "0123456789") >= length && length <= 3)
+    if (length <= 3 && is_digit(word[0]) && is_digit(word[length - 1]))
         return word == begin; /* "1." begins an item */
     if (listed_in(inside, ARRAY_SIZE(inside), word, length))
         return !needs_number(word, length) || (next < end && is_digit(*next));
@@ -224,7 +224,7 @@ static ac_status put(splitter *s, const char *text, size_t length)
 
 static ac_status end_paragraph(splitter *s)
 {
-    const char *p = s->paragraph.data, *end = p + s->paragraph.length;
+    const char *p = s->paragraph.data, *end = p ? p + s->paragraph.length : NULL;
 
     while (p < end) {
         const char *stop = find_end(p, end);
@@ -276,11 +276,22 @@ static ac_status append_words(buf *paragraph, const char *line, size_t length)
 /* Whether the line ends the paragraph before it. */
 static bool begins_anew(const splitter *s, const char *line, size_t length, size_t before)
 {
-    const char *end = s->paragraph.data + s->paragraph.length;
+    char last;
 
     if (s->paragraph.length == 0)
         return false;
-    return (before < SHORT_LINE_BYTES && length > 0 && is_upper(*line) && end[-1] != ',') || end[-1] == ':';
+    last = s->paragraph.data[s->paragraph.length - 1];
+    return (before < SHORT_LINE_BYTES && length > 0 && is_upper(*line) && last != ',') || last == ':';
+}
+
+/* How many characters from the beginning are some of set. */
+static size_t span_of(const char *text, size_t length, const char *set)
+{
+    size_t n = 0;
+
+    while (n < length && text[n] && strchr(set, text[n]))
+        n++;
+    return n;
 }
 
 static ac_status take_line(splitter *s, const char *line, size_t length, size_t *before)
@@ -297,9 +308,9 @@ static ac_status take_line(splitter *s, const char *line, size_t length, size_t 
     }
     if (s->fence)
         return AC_OK;
-    if (length == 0 || *line == '|' || strspn(line, "-=*_# ") >= length) /* blank, of a table, or a rule */
+    if (length == 0 || *line == '|' || span_of(line, length, "-=*_# ") == length) /* blank, of a table, or a rule */
         return end_paragraph(s);
-    mark = *line == '>' ? 1 : *line == '#' ? strspn(line, "#") : list_mark(line, length);
+    mark = *line == '>' ? 1 : *line == '#' ? span_of(line, length, "#") : list_mark(line, length);
     if (mark > 0 && *line == '>' && s->quoted)
         mark = 1; /* the quotation goes on */
     else if (mark > 0 || begins_anew(s, line, length, *before))

@@ -1,5 +1,5 @@
-"""The embeddings port against a scripted service: bodies, batches, order, lengths, signatures, retries, and answers that
-are none."""
+"""The embeddings port against a scripted service: bodies, batches, order, lengths, signatures, retries, and answers
+that are none."""
 
 import json
 import math

@@ -306,3 +306,74 @@ class SelfManaged(MemoryTest):
         place = "/" + uuid.uuid4().hex
         self.put(made["id"], text, namespace=place, memoryStrategyId=message["strategyId"])
         self.assertEqual(texts(self.search(made["id"], "Lima", namespace=place)), [text])
+
+
+class Refusing(BaseHTTPRequestHandler):
+    """A model service that takes nobody's key."""
+
+    def do_POST(self):
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self.server.asked += 1
+        body = b'{"error": {"message": "no such key"}}'
+        self.send_response(401)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *unused):
+        pass
+
+
+class Failing(MemoryTest):
+    """Jobs that fail are listed, and can be started again."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.server = HTTPServer(("127.0.0.1", 0), Refusing)
+        cls.server.asked = 0
+        thread = threading.Thread(target=cls.server.serve_forever, daemon=True)
+        thread.start()
+        cls.addClassCleanup(cls.server.server_close)
+        cls.addClassCleanup(cls.server.shutdown)
+        url = f"http://127.0.0.1:{cls.server.server_port}/v1"
+        cls.options = ("--model", "openai", "--model-url", url, "--model-name", "any")
+        super().setUpClass()
+
+    def failed(self, memory_id, **more):
+        pages = self.data.get_paginator("list_memory_extraction_jobs").paginate(memoryId=memory_id, **more)
+        return [job for page in pages for job in page["jobs"]]
+
+    def wait_for_failed(self, memory_id, count):
+        return wait_for(
+            lambda: self.failed(memory_id) if len(self.failed(memory_id)) == count else None, 30, "failed jobs"
+        )
+
+    def test_failed_jobs(self):
+        made = self.make_memory(semantic())
+        strategy_id = made["strategies"][0]["strategyId"]
+        event = self.event(made["id"], {"blob": 1}, said("I love eating apples."))
+        self.event(made["id"], said("I love eating pears."), session="other")
+        jobs = self.wait_for_failed(made["id"], 2)
+        (job,) = [job for job in jobs if job["sessionId"] == "session"]
+        self.assertEqual((job["status"], job["strategyId"], job["actorId"]), ("FAILED", strategy_id, "actor"))
+        self.assertTrue(job["failureReason"])
+        self.assertEqual(job["messages"]["messagesList"], [{"eventId": event["eventId"], "messageIndex": 1}])
+        self.assertEqual(self.failed(made["id"], filter={"sessionId": "other"})[0]["sessionId"], "other")
+        self.assertEqual(len(self.failed(made["id"], filter={"strategyId": strategy_id, "actorId": "actor"})), 2)
+        self.assertEqual(self.failed(made["id"], filter={"actorId": "nobody"}), [])
+        self.assertEqual(len(self.failed(made["id"], PaginationConfig={"PageSize": 1})), 2)
+        before = self.server.asked
+        started = self.data.start_memory_extraction_job(
+            memoryId=made["id"], extractionJob={"jobId": job["jobID"]}
+        )
+        self.assertEqual(started["jobId"], job["jobID"])
+        wait_for(lambda: self.server.asked > before, 30, "asked again")
+        self.wait_for_failed(made["id"], 2)
+        self.assertFails(
+            "ResourceNotFoundException",
+            404,
+            self.data.start_memory_extraction_job,
+            memoryId=self.make_memory()["id"],
+            extractionJob={"jobId": job["jobID"]},
+        )

@@ -1,5 +1,6 @@
-/* test_search_rank.c - ranking against a naive model of it: random records come, change and go, and every query must find
- * the same records with the same scores as a model that looks at everything anew.  And dot products in every width. */
+/* test_search_rank.c - ranking against a naive model of it: random records come, change and go, and every query must
+ * find the same records with the same scores as a model that looks at everything anew.  And dot products in every
+ * width. */
 #include "daemon/memory/search/rank.h"
 #include "daemon/memory/search/vectors.h"
 

@@ -273,7 +273,9 @@ static void test_wordnet(void **state)
     assert_int_equal(wordnet_pointers(w, senses[0], "other", pointers, 4), 0);
     assert_int_equal(wordnet_pointers(w, senses[0] + 1, NULL, pointers, 4), 0);
     assert_int_equal(wordnet_pointers(w, UINT32_MAX, NULL, pointers, 4), 0);
+    wordnet_close(w);
     assert_int_equal(wordnet_open("/nowhere", &w, &err), AC_ERR_NOT_FOUND);
+    assert_null(w);
 }
 
 static bool has_target(const concept_target *targets, size_t count, const concept *concepts, size_t concept_count)

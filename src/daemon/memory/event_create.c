@@ -2,8 +2,8 @@
  *
  * That statement adds the event only if the session is known, the memory is still the one we know, and the clientToken
  * is new.  When it adds nothing, the reasons are looked for one after the other, in the same transaction.  The jobs
- * that draw knowledge from the event are queued in that transaction too, so an event that is acknowledged is never forgotten
- * by them either.
+ * that draw knowledge from the event are queued in that transaction too, so an event that is acknowledged is never
+ * forgotten by them either.
  *
  * On PostgreSQL, transactions that write extractable events of one session take turns: ids are drawn and committed in
  * one order then, and a strategy that has come to an id has seen all below it. */

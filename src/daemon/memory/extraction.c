@@ -73,17 +73,19 @@ typedef struct asking {
     search_namespace namespaces[1];
     search_hit *hits;
     size_t hit_count;
-    record_row *rows;
-    size_t count;
+    record_list found;
 } asking;
 
 static ac_status ask_session(store_tx *tx, void *arg, ac_error *err)
 {
     asking *a = arg;
-    const extraction_task *task = &a->x->task;
+    const record_origin origin = {
+        .session = a->x->task.session,
+        .strategy = a->x->task.strategy_id,
+        .namespace_name = a->namespace_name,
+    };
 
-    return record_of_session(tx, task->session, task->strategy_id, a->namespace_name, a->query->count, a->memory,
-                             &a->rows, &a->count, err);
+    return record_of_session(tx, &origin, a->query->count, a->memory, &a->found, err);
 }
 
 static ac_status ask_version(store_tx *tx, void *arg, ac_error *err)
@@ -99,12 +101,12 @@ static ac_status ask_rows(store_tx *tx, void *arg, ac_error *err)
     asking *a = arg;
     const char **ids = arena_alloc(a->memory, (a->hit_count + 1) * sizeof *ids);
 
-    a->rows = arena_zalloc(a->memory, (a->hit_count + 1) * sizeof *a->rows);
-    if (!ids || !a->rows)
+    a->found.rows = arena_zalloc(a->memory, (a->hit_count + 1) * sizeof *a->found.rows);
+    if (!ids || !a->found.rows)
         return memory_no_memory(err);
     for (size_t i = 0; i < a->hit_count; i++)
         ids[i] = a->hits[i].id;
-    return record_get_many(tx, a->x->task.memory_id, ids, a->hit_count, a->memory, a->rows, &a->count, err);
+    return record_get_many(tx, a->x->task.memory_id, ids, a->hit_count, a->memory, a->found.rows, &a->found.count, err);
 }
 
 static ac_status ask_search(asking *a, ac_error *err)
@@ -138,10 +140,10 @@ static ac_status tell(const record_row *row, double score, arena *memory, extrac
 static ac_status tell_hits(const asking *a, extract_known *known, size_t *ret_count, ac_error *err)
 {
     for (size_t i = 0; i < a->hit_count; i++) {
-        for (size_t j = 0; j < a->count; j++) {
-            if (strcmp(a->rows[j].record, a->hits[i].id) != 0 || a->rows[j].superseded)
+        for (size_t j = 0; j < a->found.count; j++) {
+            if (strcmp(a->found.rows[j].record, a->hits[i].id) != 0 || a->found.rows[j].superseded)
                 continue;
-            AC_TRY(tell(&a->rows[j], a->hits[i].score, a->memory, &known[*ret_count], err));
+            AC_TRY(tell(&a->found.rows[j], a->hits[i].score, a->memory, &known[*ret_count], err));
             ++*ret_count;
         }
     }
@@ -158,13 +160,13 @@ static ac_status nearest(void *user, const extract_query *query, arena *memory, 
     *ret_count = 0;
     a.namespace_name = query->reflections && c->reflections ? c->reflections : c->namespace_name;
     AC_TRY(query->text ? ask_search(&a, err) : store_read(x->room->store, ask_session, &a, err));
-    *ret_known = arena_zalloc(memory, (a.count + a.hit_count + 1) * sizeof **ret_known);
+    *ret_known = arena_zalloc(memory, (a.found.count + a.hit_count + 1) * sizeof **ret_known);
     if (!*ret_known)
         return memory_no_memory(err);
     if (query->text)
         return tell_hits(&a, *ret_known, ret_count, err);
-    for (size_t i = 0; i < a.count; i++)
-        AC_TRY(tell(&a.rows[i], 0, memory, &(*ret_known)[(*ret_count)++], err));
+    for (size_t i = 0; i < a.found.count; i++)
+        AC_TRY(tell(&a.found.rows[i], 0, memory, &(*ret_known)[(*ret_count)++], err));
     return AC_OK;
 }
 

@@ -19,8 +19,8 @@ typedef struct load {
     arena memory; /* of one batch */
     const char **removed;
     int64_t removed_version; /* of the last of them */
-    record_row *rows;
-    size_t count; /* of either */
+    size_t removed_count;
+    record_list changed;
     /* The last of the batch before. */
     int64_t after_version, after_id;
     const char *after_record;
@@ -54,7 +54,7 @@ static ac_status removals_in(store_tx *tx, void *arg, ac_error *err)
     _cleanup_(sql_done) sql_rows rows = {0};
     load *l = arg;
 
-    l->count = 0;
+    l->removed_count = 0;
     l->removed = arena_alloc(&l->memory, BATCH_ROWS * sizeof *l->removed);
     if (!l->removed)
         return memory_no_memory(err);
@@ -62,13 +62,13 @@ static ac_status removals_in(store_tx *tx, void *arg, ac_error *err)
                      SQL_VALUES(sql_text(l->memory_id), sql_text(l->namespace_name), sql_int(l->after_version),
                                 sql_text(l->after_record), sql_int(l->version), sql_int(BATCH_ROWS)),
                      &rows, err));
-    while (l->count < BATCH_ROWS) {
+    while (l->removed_count < BATCH_ROWS) {
         bool found;
 
         AC_TRY(sql_next(&rows, &found, err));
         if (!found)
             break;
-        AC_TRY(sql_copy(&rows, 0, &l->memory, &l->removed[l->count++], NULL, err));
+        AC_TRY(sql_copy(&rows, 0, &l->memory, &l->removed[l->removed_count++], NULL, err));
         l->removed_version = sql_get_int(&rows, 1);
     }
     return AC_OK;
@@ -80,13 +80,13 @@ static ac_status load_removals(store *s, load *l, search_sink *sink, ac_error *e
     l->after_record = AFTER_ALL_RECORDS;
     do {
         AC_TRY(store_read(s, removals_in, l, err));
-        for (size_t i = 0; i < l->count; i++)
+        for (size_t i = 0; i < l->removed_count; i++)
             AC_TRY(search_sink_remove(sink, l->removed[i], err));
-        if (l->count) {
+        if (l->removed_count) {
             l->after_version = l->removed_version;
-            l->after_record = l->removed[l->count - 1];
+            l->after_record = l->removed[l->removed_count - 1];
         }
-    } while (l->count == BATCH_ROWS);
+    } while (l->removed_count == BATCH_ROWS);
     return AC_OK;
 }
 
@@ -95,9 +95,15 @@ static ac_status load_removals(store *s, load *l, search_sink *sink, ac_error *e
 static ac_status batch_in(store_tx *tx, void *arg, ac_error *err)
 {
     load *l = arg;
+    const record_span span = {
+        .memory_id = l->memory_id,
+        .namespace_name = l->namespace_name,
+        .after_version = l->after_version,
+        .after_id = l->after_id,
+        .up_to_version = l->version,
+    };
 
-    return record_changed(tx, l->memory_id, l->namespace_name, l->after_version, l->after_id, l->version, BATCH_ROWS,
-                          &l->memory, &l->rows, &l->count, err);
+    return record_changed(tx, &span, BATCH_ROWS, &l->memory, &l->changed, err);
 }
 
 static ac_status tell(const record_row *row, search_sink *sink, ac_error *err)
@@ -116,12 +122,14 @@ static ac_status tell(const record_row *row, search_sink *sink, ac_error *err)
 
     if (row->superseded)
         return search_sink_remove(sink, row->record, err);
+    if (!row->session) /* put by a client, perhaps a turn of a conversation */
+        r.group = "";
     if (row->metadata) {
         AC_TRY(ac_json_read(row->metadata, row->metadata_length, NULL, &metadata, err));
         r.metadata = yyjson_doc_get_root(metadata);
+        if (r.group && r.metadata)
+            r.group = ac_json_string(yyjson_obj_get(r.metadata, "sessionId"), "stringValue", "");
     }
-    if (!row->session) /* put by a client, perhaps a turn of a conversation */
-        r.group = ac_json_string(yyjson_obj_get(r.metadata, "sessionId"), "stringValue", "");
     return search_sink_put(sink, &r, err);
 }
 
@@ -132,13 +140,13 @@ static ac_status load_records(store *s, load *l, search_sink *sink, ac_error *er
     do {
         arena_reset(&l->memory);
         AC_TRY(store_read(s, batch_in, l, err));
-        for (size_t i = 0; i < l->count; i++)
-            AC_TRY(tell(&l->rows[i], sink, err));
-        if (l->count) {
-            l->after_version = l->rows[l->count - 1].version;
-            l->after_id = l->rows[l->count - 1].id;
+        for (size_t i = 0; i < l->changed.count; i++)
+            AC_TRY(tell(&l->changed.rows[i], sink, err));
+        if (l->changed.count) {
+            l->after_version = l->changed.rows[l->changed.count - 1].version;
+            l->after_id = l->changed.rows[l->changed.count - 1].id;
         }
-    } while (l->count == BATCH_ROWS);
+    } while (l->changed.count == BATCH_ROWS);
     return AC_OK;
 }
 

@@ -141,42 +141,39 @@ ac_status record_get_many(store_tx *tx, const char *memory_id, const char *const
     return AC_OK;
 }
 
-static ac_status read_rows(sql_rows *rows, size_t limit, arena *memory, record_row **ret_rows, size_t *ret_count,
-                           ac_error *err)
+static ac_status read_rows(sql_rows *rows, size_t limit, arena *memory, record_list *ret_list, ac_error *err)
 {
-    *ret_count = 0;
-    *ret_rows = arena_zalloc(memory, (limit + 1) * sizeof **ret_rows);
-    if (!*ret_rows)
+    *ret_list = (record_list){.rows = arena_zalloc(memory, (limit + 1) * sizeof *ret_list->rows)};
+    if (!ret_list->rows)
         return memory_no_memory(err);
-    while (*ret_count < limit) {
+    while (ret_list->count < limit) {
         bool found;
 
         AC_TRY(sql_next(rows, &found, err));
         if (!found)
             break;
-        AC_TRY(read_row(rows, memory, &(*ret_rows)[*ret_count], err));
-        ++*ret_count;
+        AC_TRY(read_row(rows, memory, &ret_list->rows[ret_list->count++], err));
     }
     return AC_OK;
 }
 
-ac_status record_of_session(store_tx *tx, int64_t session, const char *strategy, const char *namespace_name,
-                            size_t limit, arena *memory, record_row **ret_rows, size_t *ret_count, ac_error *err)
+ac_status record_of_session(store_tx *tx, const record_origin *origin, size_t limit, arena *memory,
+                            record_list *ret_list, ac_error *err)
 {
     static const char text[] = "SELECT " COLUMNS " FROM memory_records WHERE session = $1 AND strategy = $2"
                                " AND session IS NOT NULL AND namespace = $3 AND superseded IS NULL"
                                " ORDER BY id LIMIT $4";
     _cleanup_(sql_done) sql_rows rows = {0};
 
-    AC_TRY(sql_query(
-        tx, text, SQL_VALUES(sql_int(session), sql_text(strategy), sql_text(namespace_name), sql_int((int64_t)limit)),
-        &rows, err));
-    return read_rows(&rows, limit, memory, ret_rows, ret_count, err);
+    AC_TRY(sql_query(tx, text,
+                     SQL_VALUES(sql_int(origin->session), sql_text(origin->strategy), sql_text(origin->namespace_name),
+                                sql_int((int64_t)limit)),
+                     &rows, err));
+    return read_rows(&rows, limit, memory, ret_list, err);
 }
 
-ac_status record_changed(store_tx *tx, const char *memory_id, const char *namespace_name, int64_t after_version,
-                         int64_t after_id, int64_t up_to_version, size_t limit, arena *memory, record_row **ret_rows,
-                         size_t *ret_count, ac_error *err)
+ac_status record_changed(store_tx *tx, const record_span *span, size_t limit, arena *memory, record_list *ret_list,
+                         ac_error *err)
 {
     static const char text[] =
         "SELECT " COLUMNS " FROM memory_records WHERE memory = $1 AND namespace = $2 AND (version, id) > ($3, $4)"
@@ -184,10 +181,10 @@ ac_status record_changed(store_tx *tx, const char *memory_id, const char *namesp
     _cleanup_(sql_done) sql_rows rows = {0};
 
     AC_TRY(sql_query(tx, text,
-                     SQL_VALUES(sql_text(memory_id), sql_text(namespace_name), sql_int(after_version),
-                                sql_int(after_id), sql_int(up_to_version), sql_int((int64_t)limit)),
+                     SQL_VALUES(sql_text(span->memory_id), sql_text(span->namespace_name), sql_int(span->after_version),
+                                sql_int(span->after_id), sql_int(span->up_to_version), sql_int((int64_t)limit)),
                      &rows, err));
-    return read_rows(&rows, limit, memory, ret_rows, ret_count, err);
+    return read_rows(&rows, limit, memory, ret_list, err);
 }
 
 /* ---- walking ---- */

@@ -112,15 +112,31 @@ typedef struct record_scan {
 ac_status record_scan_run(store_tx *tx, const record_scan *scan, arena *memory, record_row **ret_rows,
                           size_t *ret_count, bool *ret_more, ac_error *err) AC_MUST_USE;
 
-/* Those that a strategy has drawn from a session and that are not superseded, oldest first. */
-ac_status record_of_session(store_tx *tx, int64_t session, const char *strategy, const char *namespace_name,
-                            size_t limit, arena *memory, record_row **ret_rows, size_t *ret_count, ac_error *err)
-    AC_MUST_USE;
+typedef struct record_list {
+    record_row *rows;
+    size_t count;
+} record_list;
 
-/* Those of a namespace that changed, superseded ones too: behind (after_version, after_id), by version and id. */
-ac_status record_changed(store_tx *tx, const char *memory_id, const char *namespace_name, int64_t after_version,
-                         int64_t after_id, int64_t up_to_version, size_t limit, arena *memory, record_row **ret_rows,
-                         size_t *ret_count, ac_error *err) AC_MUST_USE;
+/* Those that a strategy has drawn from a session and that are not superseded, oldest first. */
+typedef struct record_origin {
+    int64_t session;
+    const char *strategy;
+    const char *namespace_name;
+} record_origin;
+
+ac_status record_of_session(store_tx *tx, const record_origin *origin, size_t limit, arena *memory,
+                            record_list *ret_list, ac_error *err) AC_MUST_USE;
+
+/* Those of a namespace that have changed, superseded ones too, by version and id. */
+typedef struct record_span {
+    const char *memory_id;
+    const char *namespace_name;
+    int64_t after_version, after_id; /* behind these */
+    int64_t up_to_version;
+} record_span;
+
+ac_status record_changed(store_tx *tx, const record_span *span, size_t limit, arena *memory, record_list *ret_list,
+                         ac_error *err) AC_MUST_USE;
 
 /* ---- index.c: the search engine reads the store ---- */
 

@@ -278,7 +278,7 @@ static ac_status list_by_key(store_tx *tx, const job_filter *filter, arena *memo
 {
     static const char text[] = "SELECT " COLUMNS " FROM jobs WHERE kind = $1 AND key >= $2 AND key < $3 AND id > $4"
                                " AND (state = $5 OR CAST($5 AS TEXT) IS NULL) ORDER BY id LIMIT $6";
-    const char *from, *to;
+    const char *from = NULL, *to = NULL;
 
     AC_TRY(prefix_range(filter->key_prefix, memory, &from, &to, err));
     return sql_query(tx, text,
@@ -330,7 +330,7 @@ ac_status jobs_forget(store_tx *tx, const char *kind, const char *prefix, ac_err
 {
     static const char text[] = "DELETE FROM jobs WHERE kind = $1 AND key >= $2 AND key < $3 AND state <> 'running'";
     _cleanup_(arena_done) arena memory = ARENA_INIT;
-    const char *from, *to;
+    const char *from = NULL, *to = NULL;
 
     AC_TRY(prefix_range(prefix, &memory, &from, &to, err));
     return sql_run(tx, text, SQL_VALUES(sql_text(kind), sql_text(from), sql_text(to)), NULL, err);

@@ -39,6 +39,17 @@ size_t clause_verb(const phrase *p, size_t from);
 /* Whether a sentence begins with an order: "book me a flight", "please stop". */
 bool clause_is_command(const phrase *p);
 
+/* Remember who and what a clause mentions, for the pronouns of the next one. */
+void mention_remember(rewriter *r, const phrase *p, subject who, size_t at);
+
+/* Whether somebody or something has been mentioned that a pronoun can mean. */
+bool mention_known(const rewriter *r, const char *low);
+
+/* "My wife and I moved", "me and my brother run": the two are "we"; the words in front stay there.  What is returned is
+ * whose clause it is then. */
+subject mention_company(rewriter *r, phrase *p, const size_t *at);
+subject mention_company_behind(rewriter *r, phrase *p, subject who, size_t at);
+
 /* Write a clause as a statement about the user.  implied: without its subject, which is "I". */
 ac_status speech_write(const rewriter *r, const phrase *p, subject who, size_t at, bool implied, buf *out) AC_MUST_USE;
 

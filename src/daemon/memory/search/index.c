@@ -1,8 +1,8 @@
 /* index.c - putting records in and taking them out.
  *
  * A record's number is never used twice, and postings are appended in the order of numbers: so each list is sorted, and
- * a removed record needs only its mark (its place is NAME_NONE).  What piles up that way is let go when the owner builds
- * the index anew (index_is_wasteful).
+ * a removed record needs only its mark (its place is NAME_NONE).  What piles up that way is let go when the owner
+ * builds the index anew (index_is_wasteful).
  *
  * Putting in is done in two halves: first everything that can fail, then what cannot, so that a record is there as a
  * whole or not at all. */
@@ -175,7 +175,8 @@ static uint32_t count_terms(uint32_t *met, uint32_t count, term_counts *counts)
 {
     uint32_t terms = 0;
 
-    qsort(met, count, sizeof *met, by_number);
+    if (count)
+        qsort(met, count, sizeof *met, by_number);
     for (uint32_t i = 0; i < count; i++) {
         uint32_t term = met[i] >> 1;
 

@@ -1,8 +1,8 @@
 /* index.h - the records of one namespace, laid out for ranking.
  *
  * What is kept of a record: which terms it has and how often (in statements and in questions apart), when, where in
- * which conversation, who speaks, what filters need; not its text.  An index is changed by one thread while nobody reads
- * it; its owner sees to that.
+ * which conversation, who speaks, what filters need; not its text.  An index is changed by one thread while nobody
+ * reads it; its owner sees to that.
  *
  * Places: the records in the order of their conversations.  Everything that ranks counts in places, so that a turn's
  * neighbours are beside it. */

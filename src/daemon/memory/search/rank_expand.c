@@ -1,7 +1,7 @@
 /* rank_expand.c - which terms of each index stand for a term of the query, and what each term of the query weighs.
  *
- * A term stands for itself; with WordNet, terms that share a meaning or are kinds of it stand for part of it.  Rarity is
- * counted over all namespaces together, so that scores of different ones compare. */
+ * A term stands for itself; with WordNet, terms that share a meaning or are kinds of it stand for part of it.  Rarity
+ * is counted over all namespaces together, so that scores of different ones compare. */
 #include "daemon/memory/search/rank_internal.h"
 
 #include <math.h>

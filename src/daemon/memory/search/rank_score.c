@@ -1,9 +1,9 @@
 /* rank_score.c - the score of every place.
  *
  * For each term of the query, occurrences are spread over the turns around them ("window"): what is asked about in one
- * turn is often answered in the next, and the answer does not repeat it.  Then, as in BM25, more of the same term counts
- * for less and less: a place where two terms of the query are near beats one that has a single term twice.  Only places
- * that a term reaches are touched. */
+ * turn is often answered in the next, and the answer does not repeat it.  Then, as in BM25, more of the same term
+ * counts for less and less: a place where two terms of the query are near beats one that has a single term twice.
+ * Only places that a term reaches are touched. */
 #include "daemon/memory/search/rank_internal.h"
 #include "daemon/memory/search/vectors.h"
 

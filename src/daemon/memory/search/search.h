@@ -63,10 +63,10 @@ ac_status search_sink_put(search_sink *sink, const search_record *record, ac_err
 /* Forget a record; one that is not there is no error. */
 ac_status search_sink_remove(search_sink *sink, const char *id, ac_error *err) AC_MUST_USE;
 
-/* Bring an index from since_version (0: it is empty) to the newest there is: puts and removes, or a reset and everything.
- * *ret_version is what it then has (at least what the query asked for).  Called on the thread that queries, one call at
- * a time for one index, several for different ones; may read the store and block; must not call this room.  When it
- * fails, the query fails with the same error and the index stays as it was. */
+/* Bring an index from since_version (0: it is empty) to the newest there is: puts and removes, or a reset and
+ * everything. *ret_version is what it then has (at least what the query asked for).  Called on the thread that
+ * queries, one call at a time for one index, several for different ones; may read the store and block; must not call
+ * this room.  When it fails, the query fails with the same error and the index stays as it was. */
 typedef struct search_source {
     ac_status (*load)(void *user, const char *memory, const char *namespace_name, int64_t since_version,
                       search_sink *sink, int64_t *ret_version, ac_error *err);
@@ -128,8 +128,8 @@ typedef struct search_text {
     size_t length;
 } search_text;
 
-/* The same ranking over a few texts, without an index: ret_scores[i] is how near texts[i] is to text, 0 to 1 (0: nothing
- * in common).  Statements with the same content, in whatever order, score near 1.  count <= 1000. */
+/* The same ranking over a few texts, without an index: ret_scores[i] is how near texts[i] is to text, 0 to 1 (0:
+ * nothing in common).  Statements with the same words, in whatever order, score 0.9 and more.  count <= 1000. */
 ac_status memory_search_nearest(memory_search *search, const char *text, size_t text_length, const search_text *texts,
                                 size_t count, double *ret_scores, ac_error *err) AC_MUST_USE;
 

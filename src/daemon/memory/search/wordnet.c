@@ -1,7 +1,7 @@
 /* wordnet.c - the files of wndb(5WN).
  *
- *   index.POS   "lemma pos synset_cnt p_cnt [symbol...] sense_cnt tagsense_cnt offset..." in the order of bytes, after a
- *               notice whose lines begin with a space
+ *   index.POS   "lemma pos synset_cnt p_cnt [symbol...] sense_cnt tagsense_cnt offset..." in the order of bytes, after
+ *               a notice whose lines begin with a space
  *   data.POS    at each offset "offset lex_filenum ss_type w_cnt(hex) [word lex_id]... p_cnt [symbol offset pos
  *               source/target(hex)]... | gloss"
  *   POS.exc     "form lemma..." in the order of bytes: irregular forms */
