@@ -330,7 +330,7 @@ class Configuration(TestCase):
 
 class Check(TestCase):
     NAMES = {"data-directory", "disk-space", "durable-writes", "open-files", "user-namespaces", "mount-namespaces",
-             "pid-namespaces", "network-namespaces", "cgroups", "seccomp", "landlock", "bubblewrap",
+             "pid-namespaces", "network-namespaces", "cgroups", "seccomp", "landlock", "wordnet", "bubblewrap",
              "slirp4netns", "tun-device", "python3", "node", "chromium-headless-shell"}
 
     def test_report(self):

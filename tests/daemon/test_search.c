@@ -41,7 +41,7 @@ static void store_clear(void)
     store.fail = AC_OK;
 }
 
-static row *store_put(const char *namespace_name, const char *id, const char *text)
+static row *store_change(const char *namespace_name, const char *id, const char *text, bool removed)
 {
     row *r = NULL;
 
@@ -55,16 +55,20 @@ static row *store_put(const char *namespace_name, const char *id, const char *te
     snprintf(r->namespace_name, sizeof r->namespace_name, "%s", namespace_name);
     snprintf(r->id, sizeof r->id, "%s", id);
     snprintf(r->text, sizeof r->text, "%s", text);
+    r->removed = removed;
     r->version = r->sequence = ++store.version;
     pthread_mutex_unlock(&store.lock);
     return r;
 }
 
+static row *store_put(const char *namespace_name, const char *id, const char *text)
+{
+    return store_change(namespace_name, id, text, false);
+}
+
 static void store_remove(const char *namespace_name, const char *id)
 {
-    row *r = store_put(namespace_name, id, "");
-
-    r->removed = true;
+    store_change(namespace_name, id, "", true);
 }
 
 static ac_status put_row(const row *r, search_sink *sink, ac_error *err)

@@ -178,7 +178,8 @@ void cache_release(cache *c, cache_entry *entry)
         c->bytes += bytes - entry->bytes;
         entry->bytes = bytes;
     }
-    for (cache_entry *e = c->oldest, *newer; e && c->bytes > c->bytes_max; e = newer) {
+    /* The newest stays, however large: it would only be built again for the next query. */
+    for (cache_entry *e = c->oldest, *newer; e && e != c->newest && c->bytes > c->bytes_max; e = newer) {
         newer = e->newer;
         if (!e->holders)
             drop(c, e);

@@ -87,26 +87,34 @@ static float share_by_depth(const concept *c, float decay)
     return share;
 }
 
-/* Put a term in a list, or raise its share; with a full list, in place of the one with the least. */
-static void note_match(rank_match *list, size_t *count, size_t room, uint32_t term, float share)
+/* The best matches so far.  One that is below all of a full list is turned away at once: there may be very many. */
+typedef struct match_list {
+    rank_match list[CLASS_MATCHES_MAX];
+    size_t count, room;
+    float bar; /* of a full list: what a share must be above */
+} match_list;
+
+static void note_match(match_list *m, uint32_t term, float share)
 {
     size_t least = 0;
 
-    for (size_t i = 0; i < *count; i++) {
-        if (list[i].term == term) {
-            list[i].share = MAX(list[i].share, share);
+    if (m->count == m->room && share <= m->bar)
+        return;
+    for (size_t i = 0; i < m->count; i++) {
+        if (m->list[i].term == term) {
+            m->list[i].share = MAX(m->list[i].share, share);
             return;
         }
-        if (list[i].share < list[least].share)
+        if (m->list[i].share < m->list[least].share)
             least = i;
     }
-    if (*count < room)
-        list[(*count)++] = (rank_match){term, share};
-    else if (share > list[least].share)
-        list[least] = (rank_match){term, share};
+    if (m->count < m->room)
+        m->list[m->count++] = (rank_match){term, share};
+    else if (share > (m->bar = m->list[least].share))
+        m->list[least] = (rank_match){term, share};
 }
 
-static void match_meanings(const ranking *r, const rank_part *part, const ask_term *t, rank_match *list, size_t *count)
+static void match_meanings(const ranking *r, const rank_part *part, const ask_term *t, match_list *m)
 {
     for (size_t i = 0; i < t->target_count; i++) {
         const index_concept *found;
@@ -117,41 +125,39 @@ static void match_meanings(const ranking *r, const rank_part *part, const ask_te
 
             if (found->concept.depth > CONCEPT_DEPTH_KIND || share < SHARE_LEAST)
                 continue;
-            note_match(list, count, MATCHES_MAX, found->term, share * r->weights->meaning);
+            note_match(m, found->term, share * r->weights->meaning);
         }
     }
 }
 
-static bool keep_matches(ranking *r, rank_matches *matches, const rank_match *list, size_t count)
+static bool keep_matches(ranking *r, rank_matches *matches, const match_list *m)
 {
-    matches->list = arena_alloc(r->memory, MAX(count, (size_t)1) * sizeof *list);
+    matches->list = arena_alloc(r->memory, MAX(m->count, (size_t)1) * sizeof *m->list);
     if (!matches->list)
         return false;
-    memcpy(matches->list, list, count * sizeof *list);
-    matches->count = count;
+    memcpy(matches->list, m->list, m->count * sizeof *m->list);
+    matches->count = m->count;
     return true;
 }
 
 static bool match_term(ranking *r, rank_part *part, size_t number)
 {
     const ask_term *t = &r->request->ask->terms[number];
-    rank_match list[MATCHES_MAX];
-    size_t count = 0;
+    match_list m = {.room = MATCHES_MAX};
     uint32_t same = names_find(&part->index->terms_by_name, t->term, strlen(t->term));
 
-    if (r->weights->meaning > 0 && !rank_is_name(part, t->base))
-        match_meanings(r, part, t, list, &count);
+    if (r->weights->meaning > 0 && !(t->flags & WORD_WEAK) && !rank_is_name(part, t->base))
+        match_meanings(r, part, t, &m);
     if (same != NAME_NONE)
-        note_match(list, &count, MATCHES_MAX, same, 1);
-    return keep_matches(r, &part->matches[number], list, count);
+        note_match(&m, same, 1);
+    return keep_matches(r, &part->matches[number], &m);
 }
 
 /* Terms that are one of what is asked for, but not words of the query. */
 static bool match_class(ranking *r, rank_part *part)
 {
     const ask *a = r->request->ask;
-    rank_match list[CLASS_MATCHES_MAX];
-    size_t count = 0;
+    match_list m = {.room = CLASS_MATCHES_MAX};
 
     for (size_t i = 0; i < a->class_count; i++) {
         const index_concept *found;
@@ -168,10 +174,10 @@ static bool match_class(ranking *r, rank_part *part)
             for (size_t j = 0; j < a->term_count && !asked; j++)
                 asked = strcmp(names_text(&part->index->terms_by_name, found->term), a->terms[j].term) == 0;
             if (!asked)
-                note_match(list, &count, CLASS_MATCHES_MAX, found->term, share);
+                note_match(&m, found->term, share);
         }
     }
-    return keep_matches(r, &part->class_matches, list, count);
+    return keep_matches(r, &part->class_matches, &m);
 }
 
 /* ---- weights ---- */

@@ -79,45 +79,68 @@ static void score_term(const ranking *r, rank_part *part, size_t number)
 
 /* ---- what is asked for ---- */
 
-static uint64_t records_of_term(const ranking *r, const char *text)
+/* How many records of all parts have each of the terms that are one of what is asked for.  counts by number in
+ * terms; false: out of memory. */
+static bool count_class_records(const ranking *r, names *terms, uint64_t **ret_counts)
 {
-    uint64_t count = 0;
+    size_t all = 0;
 
-    for (size_t i = 0; i < r->part_count; i++) {
-        uint32_t term = names_find(&r->parts[i].index->terms_by_name, text, strlen(text));
+    for (size_t i = 0; i < r->part_count; i++)
+        all += r->parts[i].class_matches.count;
+    *ret_counts = arena_zalloc(r->memory, MAX(all, (size_t)1) * sizeof **ret_counts);
+    for (size_t i = 0; *ret_counts && i < r->part_count; i++) {
+        const rank_part *part = &r->parts[i];
 
-        if (term != NAME_NONE)
-            count += r->parts[i].index->terms[term].records;
+        for (size_t j = 0; j < part->class_matches.count; j++) {
+            uint32_t term = part->class_matches.list[j].term;
+            const char *text = names_text(&part->index->terms_by_name, term);
+            uint32_t number = names_add(terms, text, strlen(text));
+
+            if (number == NAME_NONE)
+                return false;
+            (*ret_counts)[number] += part->index->terms[term].records;
+        }
     }
-    return count;
+    return *ret_counts;
+}
+
+/* Note the worth of a term at each place that has it.  Returns how many places had nothing before. */
+static uint64_t note_worth(rank_part *part, const index_term *t, float worth)
+{
+    uint64_t more = 0;
+
+    for (uint32_t i = 0; i < t->count; i++) {
+        uint32_t place = part->index->place_of[t->postings[i].record];
+
+        if (place == NAME_NONE)
+            continue;
+        if (part->window[place] == 0) {
+            part->touched[part->touched_count++] = place;
+            more++;
+        }
+        part->window[place] = MAX(part->window[place], worth);
+    }
+    return more;
 }
 
 /* Records that have one of what is asked for: the fewer there are, the more it says. */
-static void score_class(ranking *r)
+static ac_status score_class(ranking *r, ac_error *err)
 {
-    uint64_t with = 0;
+    _cleanup_(names_done) names terms = {0};
     float all = (float)log((double)r->records + 1);
+    uint64_t *counts, with = 0;
 
+    if (!count_class_records(r, &terms, &counts))
+        return ac_error_set(err, AC_ERR_NOMEM, "out of memory");
     for (size_t i = 0; i < r->part_count; i++) {
         rank_part *part = &r->parts[i];
 
         for (size_t j = 0; j < part->class_matches.count; j++) {
             const rank_match *match = &part->class_matches.list[j];
-            const index_term *t = &part->index->terms[match->term];
             const char *text = names_text(&part->index->terms_by_name, match->term);
-            float worth = match->share * rank_rarity(r, records_of_term(r, text)) / all;
+            uint64_t count = counts[names_find(&terms, text, strlen(text))];
 
-            for (uint32_t k = 0; k < t->count; k++) {
-                uint32_t place = part->index->place_of[t->postings[k].record];
-
-                if (place == NAME_NONE)
-                    continue;
-                if (part->window[place] == 0) {
-                    part->touched[part->touched_count++] = place;
-                    with++;
-                }
-                part->window[place] = MAX(part->window[place], worth);
-            }
+            with += note_worth(part, &part->index->terms[match->term], match->share * rank_rarity(r, count) / all);
         }
     }
     for (size_t i = 0; i < r->part_count; i++) {
@@ -131,6 +154,7 @@ static void score_class(ranking *r)
         }
         part->touched_count = 0;
     }
+    return AC_OK;
 }
 
 /* ---- who, when, and whether it only asks ---- */
@@ -295,7 +319,7 @@ ac_status rank_score(ranking *r, ac_error *err)
             if (r->weights_of_terms[j] > 0)
                 score_term(r, &r->parts[i], j);
     if (r->weights->class_ > 0)
-        score_class(r);
+        AC_TRY(score_class(r, err));
     for (size_t i = 0; i < r->part_count; i++) {
         score_vectors(r, &r->parts[i]);
         adjust(r, &r->parts[i]);
