@@ -206,8 +206,7 @@ static ac_status fail_with(const eventstream_header *name, const eventstream_mes
             status = known[i].status;
     if (ac_json_read(message->payload, message->payload_length, NULL, &doc, NULL) != AC_OK)
         doc = NULL;
-    ac_error_set(err, status, "the model failed while it answered: %.200s",
-                 ac_json_string(yyjson_doc_get_root(doc), "message", "no reason told"));
+    model_broke(err, status, ac_json_string(yyjson_doc_get_root(doc), "message", NULL));
     yyjson_doc_free(doc);
     return status;
 }

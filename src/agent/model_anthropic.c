@@ -206,8 +206,7 @@ static ac_status read_event(gather *g, const char *sse_type, yyjson_val *root, a
     } else if (strcmp(type, "message_stop") == 0) {
         g->ended = true;
     } else if (strcmp(type, "error") == 0) {
-        return ac_error_set(err, AC_ERR_IO, "the model failed while it answered: %.200s",
-                            ac_json_string(yyjson_obj_get(root, "error"), "message", "no reason told"));
+        return model_broke(err, AC_ERR_IO, ac_json_string(yyjson_obj_get(root, "error"), "message", NULL));
     }
     return AC_OK; /* pings, and what newer services send */
 }

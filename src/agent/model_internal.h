@@ -103,6 +103,9 @@ static inline const char *model_schema_name(const model_request *r)
     return r->schema_name ? r->schema_name : "answer";
 }
 
+/* The service says, in the middle of an answer, that it fails: its sentence (may be NULL) becomes err's. */
+ac_status model_broke(ac_error *err, ac_status status, const char *said);
+
 /* "the answer is no answer of a model: " and what is missing. */
 ac_status model_misread(ac_error *err, const char *what);
 

@@ -202,8 +202,7 @@ static ac_status read_event(gather *g, const char *type, yyjson_val *root, ac_er
 
     (void)type;
     if (error)
-        return ac_error_set(err, AC_ERR_IO, "the model failed while it answered: %.200s",
-                            ac_json_string(error, "message", "no reason told"));
+        return model_broke(err, AC_ERR_IO, ac_json_string(error, "message", NULL));
     read_usage(g, root);
     AC_TRY(read_choice(g, yyjson_arr_get_first(yyjson_obj_get(root, "choices")), "delta", err));
     if (g->call_count && g->stop == MODEL_STOP_END)

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #define TOOL_NAME_BYTES_MAX 64
+#define SAID_BYTES_MAX 240 /* of a service about its failure */
 
 static bool text_valid(const char *text)
 {
@@ -90,6 +91,19 @@ yyjson_mut_val *model_arguments(yyjson_mut_doc *doc, const char *text)
         value = yyjson_val_mut_copy(doc, yyjson_doc_get_root(parsed));
     yyjson_doc_free(parsed);
     return value;
+}
+
+ac_status model_broke(ac_error *err, ac_status status, const char *said)
+{
+    char text[SAID_BYTES_MAX + 1];
+    size_t length = said ? utf8_valid_prefix(said, strnlen(said, SAID_BYTES_MAX)) : 0;
+
+    memcpy(text, said ? said : "", length);
+    text[length] = '\0';
+    for (size_t i = 0; i < length; i++)
+        if ((unsigned char)text[i] < ' ' || text[i] == 0x7f)
+            text[i] = ' ';
+    return ac_error_set(err, status, "the model failed while it answered: %s", length ? text : "no reason told");
 }
 
 ac_status model_misread(ac_error *err, const char *what)

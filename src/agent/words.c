@@ -1,6 +1,8 @@
 /* words.c - the words of a text, in lower case and by their stems. */
 #include "agent/sentences.h"
 
+#include "base/utf8.h"
+
 #include <libstemmer.h>
 #include <stdlib.h>
 #include <string.h>
@@ -83,8 +85,8 @@ static size_t lower(const char *text, size_t length, char out[WORD_BYTES_MAX + 1
             out[n++] = (char)(text[i] >= 'A' && text[i] <= 'Z' ? text[i] + 32 : text[i]);
         }
     }
-    while (n > 0 && ((unsigned char)out[n - 1] & 0xc0) == 0x80 && n == WORD_BYTES_MAX)
-        n--; /* not in the middle of a character */
+    if (n == WORD_BYTES_MAX)
+        n = utf8_valid_prefix(out, n); /* not in the middle of a character */
     out[n] = '\0';
     return n;
 }

@@ -29,38 +29,88 @@ static person_gender gender_of(const char *kin)
     "siblings cousins pet horse parrot rabbit hamster spouse granddaughter grandson stepmother stepfather stepson "        \
     "stepdaughter "
 
+/* Words that stand for somebody or something; one that does not fit is none, rather than half of one. */
+typedef struct name {
+    char text[NAME_BYTES_MAX];
+    bool whole;
+} name;
+
+static name name_of(const char *beginning)
+{
+    name n = {.whole = true};
+
+    snprintf(n.text, sizeof n.text, "%s", beginning);
+    return n;
+}
+
+static void name_add(name *n, const char *word)
+{
+    size_t used = strlen(n->text), length = strlen(word);
+
+    if (used + 1 + length >= sizeof n->text) {
+        n->whole = false;
+        return;
+    }
+    n->text[used] = ' ';
+    memcpy(n->text + used + 1, word, length + 1);
+}
+
+/* "sister's" without the end, where that is short enough for a kin. */
+static void without_owner(const char *low, char ret_word[VERB_SIZE])
+{
+    size_t length = strcspn(low, "'");
+
+    snprintf(ret_word, VERB_SIZE, "%.*s", length < VERB_SIZE ? (int)length : 0, low);
+}
+
+/* "sister Anna" at the words [from, kin], and a name behind them. */
+static name person_name(const char *beginning, const phrase *p, size_t from, size_t kin, const char *low)
+{
+    name n = name_of(beginning);
+
+    for (size_t k = from; k < kin; k++)
+        name_add(&n, phrase_low(p, k));
+    name_add(&n, low);
+    if (kin + 1 < p->count && phrase_is_capital(&p->tokens[kin + 1]) && strcmp(p->tokens[kin + 1].low, "i") != 0 &&
+        !strchr(p->tokens[kin + 1].text, '\''))
+        name_add(&n, p->tokens[kin + 1].text);
+    return n;
+}
+
 /* Remember "my sister Anna" at the words from i ("my") on, up to the verb or so. */
 static void remember_person(rewriter *r, const phrase *p, size_t i)
 {
-    char who[NAME_BYTES_MAX] = "";
-    person_gender gender;
-
     for (size_t kin = i + 1; kin < p->count && kin <= i + 3; kin++) {
         char low[VERB_SIZE];
 
-        snprintf(low, sizeof low, "%.*s", (int)strcspn(phrase_low(p, kin), "'"), phrase_low(p, kin));
-        if (!word_in(low, PEOPLE)) {
-            if (!*low)
-                return;
+        without_owner(phrase_low(p, kin), low);
+        if (!*low)
+            return;
+        if (!word_in(low, PEOPLE))
             continue;
-        }
-        gender = gender_of(low);
-        for (size_t k = i + 1; k <= kin; k++) {
-            size_t used = strlen(who);
-            snprintf(who + used, sizeof who - used, " %s", k == kin ? low : phrase_low(p, k));
-        }
-        if (kin + 1 < p->count && phrase_is_capital(&p->tokens[kin + 1]) && strcmp(p->tokens[kin + 1].low, "i") != 0 &&
-            !strchr(p->tokens[kin + 1].text, '\'')) {
-            size_t used = strlen(who);
-            snprintf(who + used, sizeof who - used, " %s", p->tokens[kin + 1].text);
-        }
-        snprintf(r->person, sizeof r->person, "the user's%.80s", who);
-        snprintf(r->mentioned, sizeof r->mentioned, "their%.80s", who);
+        name person = person_name("the user's", p, i + 1, kin, low), mine = person_name("their", p, i + 1, kin, low);
+        if (!person.whole)
+            return;
+        memcpy(r->person, person.text, sizeof r->person);
+        memcpy(r->mentioned, mine.text, sizeof r->mentioned);
         if (!word_in(low, " dog cat puppy kitten dogs cats pet horse parrot rabbit hamster "))
-            memcpy(r->company, r->mentioned, sizeof r->company);
-        r->gender = gender;
+            memcpy(r->company, mine.text, sizeof r->company);
+        r->gender = gender_of(low);
         return;
     }
+}
+
+/* The words [from, until) are what "it" means then; not when a mark is among them. */
+static void keep_thing(rewriter *r, const phrase *p, size_t from, size_t until)
+{
+    name n = name_of("the user's");
+
+    for (size_t k = from; k < until; k++) {
+        n.whole = n.whole && p->tokens[k].word;
+        name_add(&n, p->tokens[k].text);
+    }
+    if (n.whole)
+        memcpy(r->thing, n.text, sizeof r->thing);
 }
 
 /* Remember "a red car" at the end of a clause: "it" is the user's red car then. */
@@ -73,17 +123,8 @@ static void remember_thing(rewriter *r, const phrase *p, size_t at)
             return;
         if (!word_in(low, " a an my our the "))
             continue;
-        if (i == p->count || word_in(phrase_low(p, p->count - 1), PEOPLE))
-            return;
-        char thing[NAME_BYTES_MAX] = "the user's";
-        for (size_t k = i; k < p->count; k++) {
-            size_t used = strlen(thing);
-
-            if (!p->tokens[k].word)
-                return;
-            snprintf(thing + used, sizeof thing - used, " %s", p->tokens[k].text);
-        }
-        memcpy(r->thing, thing, sizeof thing);
+        if (i < p->count && !word_in(phrase_low(p, p->count - 1), PEOPLE))
+            keep_thing(r, p, i, p->count);
         return;
     }
 }
@@ -99,14 +140,9 @@ void mention_remember(rewriter *r, const phrase *p, subject who, size_t at)
         remember_thing(r, p, at);
     if (who == SUBJECT_MINE && !r->person[0]) {
         size_t verb = clause_verb(p, at);
-        char thing[NAME_BYTES_MAX] = "the user's";
 
-        for (size_t k = at + 1; k < verb && verb < p->count; k++) {
-            size_t used = strlen(thing);
-            snprintf(thing + used, sizeof thing - used, " %s", p->tokens[k].text);
-        }
         if (verb < p->count)
-            memcpy(r->thing, thing, sizeof thing);
+            keep_thing(r, p, at + 1, verb);
     }
 }
 
@@ -128,18 +164,16 @@ bool mention_known(const rewriter *r, const char *low)
 /* "My wife and I moved": the two are "we", and what is in front stays there. */
 subject mention_company(rewriter *r, phrase *p, const size_t *at)
 {
-    char who[NAME_BYTES_MAX] = "their";
-
     for (size_t i = *at + 2; i < p->count && i <= *at + 5; i++) {
-        const char *before = phrase_low(p, i - 1);
+        name company = name_of("their");
 
-        if (strcmp(before, "and") != 0 || !word_in(phrase_low(p, i), " i me "))
+        if (strcmp(phrase_low(p, i - 1), "and") != 0 || !word_in(phrase_low(p, i), " i me "))
             continue;
-        for (size_t k = *at + 1; k + 1 < i; k++) {
-            size_t used = strlen(who);
-            snprintf(who + used, sizeof who - used, " %s", p->tokens[k].text);
-        }
-        memcpy(r->company, who, sizeof who);
+        for (size_t k = *at + 1; k + 1 < i; k++)
+            name_add(&company, p->tokens[k].text);
+        if (!company.whole)
+            break;
+        memcpy(r->company, company.text, sizeof r->company);
         p->tokens[i].text = p->tokens[i].low = "we";
         memmove(p->tokens + i - *at, p->tokens, *at * sizeof *p->tokens);
         *p = phrase_part(p, i - *at, p->count);
@@ -151,21 +185,20 @@ subject mention_company(rewriter *r, phrase *p, const size_t *at)
 /* The same for "me and my brother run": the words up to the verb. */
 subject mention_company_behind(rewriter *r, phrase *p, subject who, size_t at)
 {
-    char base[VERB_SIZE], company[NAME_BYTES_MAX] = "their";
+    name company = name_of("their");
+    char base[VERB_SIZE];
 
     if (!word_in(phrase_low(p, at), " i me ") || strcmp(phrase_low(p, at + 1), "and") != 0 ||
         !word_in(phrase_low(p, at + 2), " my our "))
         return who;
-    for (size_t i = at + 3; i < p->count && i <= at + 6; i++) {
-        size_t used = strlen(company);
-
+    for (size_t i = at + 3; i < p->count && i <= at + 6 && company.whole; i++) {
         if (i > at + 3 && (verb_is_auxiliary(phrase_low(p, i)) || verb_find(phrase_low(p, i), base) != VERB_NONE)) {
-            memcpy(r->company, company, sizeof company);
+            memcpy(r->company, company.text, sizeof r->company);
             p->tokens[i - 1].text = p->tokens[i - 1].low = "we";
             *p = phrase_part(p, i - 1, p->count);
             return SUBJECT_WE;
         }
-        snprintf(company + used, sizeof company - used, " %s", p->tokens[i].text);
+        name_add(&company, p->tokens[i].text);
     }
     return who;
 }

@@ -1,6 +1,8 @@
 /* reflections.c - what several episodes with the same intent teach: how many went well, and by what. */
 #include "daemon/memory/extract/episodes.h"
 
+#include "base/utf8.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -96,6 +98,8 @@ static ac_status make_title(const lesson *l, arena *a, const char **ret_title)
 
         for (size_t k = 0; k < other_count && !mine[i].stop; k++)
             shared = shared || strcmp(mine[i].stem, theirs[k].stem) == 0;
+        if (used + strlen(mine[i].text) + 2 > sizeof title)
+            break;
         if (shared && strcmp(mine[i].text, "assistant") != 0 && strcmp(mine[i].text, "asks") != 0)
             snprintf(title + used, sizeof title - used, "%s%s", used ? " " : "", mine[i].text);
     }
@@ -115,13 +119,16 @@ static const char *hint_of(const lesson *l, bool success, arena *a)
             e = &l->likes[i];
     if (!e || e->action_count == 0)
         return NULL;
-    return arena_format(a, "%s: %.*s", success ? "What worked" : "What did not work", HINT_BYTES_MAX,
-                        e->actions[e->action_count - 1]);
+    const char *last = e->actions[e->action_count - 1];
+    size_t length = utf8_valid_prefix(last, strnlen(last, HINT_BYTES_MAX));
+
+    return arena_format(a, "%s: %.*s", success ? "What worked" : "What did not work", (int)length, last);
 }
 
 static const char *reflection_text(const lesson *l, const char *title, arena *a)
 {
     size_t all = l->count + 1, good = l->successes + l->newest->success;
+    unsigned tenths = (unsigned)(10 * MAX(good, all - good) / all); /* how much they agree */
     const char *hints[3], *more;
     size_t count = 0;
     yyjson_mut_doc *doc = yyjson_mut_doc_new(NULL);
@@ -131,10 +138,9 @@ static const char *reflection_text(const lesson *l, const char *title, arena *a)
         if ((more = hint_of(l, success, a)))
             hints[count++] = more;
     yyjson_mut_val *list = doc && hints[0] ? yyjson_mut_arr_with_str(doc, hints, count) : NULL;
-    yyjson_mut_val *root =
-        list ? ac_json_pack(doc, "{s:s, s:s, s:o, s:f}", "title", title, "use_cases", l->newest->intent, "hints", list,
-                            "confidence", (double)(10 * (all > good ? MAX(good, all - good) : good) / all) / 10)
-             : NULL;
+    yyjson_mut_val *root = list ? ac_json_pack(doc, "{s:s, s:s, s:o, s:f}", "title", title, "use_cases",
+                                               l->newest->intent, "hints", list, "confidence", tenths / 10.0)
+                                : NULL;
     char *text = root ? yyjson_mut_val_write(root, 0, NULL) : NULL;
     const char *copy = text ? arena_copy(a, text, strlen(text)) : NULL;
 

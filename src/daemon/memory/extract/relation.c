@@ -7,6 +7,7 @@
 
 #include "daemon/memory/extract/rewrite_internal.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #define OBJECT_STEMS_MAX 64
@@ -78,7 +79,7 @@ static void read_verb(relation *r, size_t at)
     verb_form form = verb_find(low, r->verb);
 
     if (form == VERB_NONE && *low && verb_is_auxiliary(low))
-        strcpy(r->verb, "be"), form = VERB_THIRD;
+        snprintf(r->verb, sizeof r->verb, "%s", "be"), form = VERB_THIRD;
     if (form == VERB_NONE)
         return;
     if (r->tense == TENSE_PRESENT && form == VERB_PAST)
@@ -91,14 +92,14 @@ static void read_verb(relation *r, size_t at)
     next = phrase_low(p, at);
     if (strcmp(r->verb, "be") == 0 && word_in(next, " living working staying studying based called named ")) {
         if (verb_find(next, gerund) != VERB_NONE)
-            strcpy(r->verb, gerund);
+            snprintf(r->verb, sizeof r->verb, "%s", gerund);
         else
-            strcpy(r->verb, "live"); /* based in */
+            snprintf(r->verb, sizeof r->verb, "%s", "live"); /* based in */
         at++;
     }
     next = phrase_low(p, at);
     if (word_in(next, PREPOSITIONS)) {
-        strcpy(r->preposition, next);
+        snprintf(r->preposition, sizeof r->preposition, "%s", next);
         at++;
     }
     r->object_begin = at;

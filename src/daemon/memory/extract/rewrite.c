@@ -14,14 +14,6 @@
 #define QUESTION_WORDS                                                                                                    \
     " what what's who who's whom whose where where's when's why how how's which do does did can could would will should " \
     "shall may is are am was were have has isn't aren't don't doesn't didn't can't couldn't wouldn't won't shouldn't "
-#define WEAK_VERBS                                                                                                          \
-    " like love want need know think see do have go get mean agree understand hope guess feel appreciate try use say tell " \
-    "ask look hate prefer enjoy wish believe suppose wonder hear keep make take come be can could will would should did "   \
-    "disagree doubt remember forget wait "
-#define PASSING                                                                                                           \
-    " tired hungry thirsty bored back here sorry fine good ok okay ready done sure happy glad afraid confused curious "   \
-    "excited great well bad sick busy late lost stuck free home right wrong grateful thankful interested asking kidding " \
-    "joking wondering impressed sad angry cold hot awake new there "
 
 void rewriter_begin(rewriter *r, arena *a)
 {
@@ -76,155 +68,6 @@ static ac_status keep_statement(rewriter *r, buf *statement)
     return text ? keep(r, text, false) : AC_ERR_NOMEM;
 }
 
-/* ---- what is left out ---- */
-
-static bool has_word(const phrase *p, size_t from, const char *list)
-{
-    for (size_t i = from; i < p->count; i++)
-        if (word_in(phrase_low(p, i), list))
-            return true;
-    return false;
-}
-
-/* Words that say what is spoken of. */
-static size_t content_words(const phrase *p, size_t from)
-{
-    size_t count = 0;
-
-    for (size_t i = from; i < p->count; i++) {
-        const char *low = phrase_low(p, i);
-
-        count +=
-            *low && !word_is_stop(low, strlen(low)) && !word_in(low, WEAK_VERBS) &&
-            !word_in(low, " much lot bit one thing things stuff anymore too though lol haha please sometimes always "
-                          "never often ");
-    }
-    return count;
-}
-
-/* "I'd like to know", "I want you to", "I need help": wishes of the moment. */
-static bool is_request(const phrase *p, size_t at)
-{
-    static const char *const beginnings[] = {
-        "i'd like to know",
-        "i'd like to ask",
-        "i would like to know",
-        "i would like to ask",
-        "i want to know",
-        "i want to ask",
-        "i need to know",
-        "i need help",
-        "i need your",
-        "i need some help",
-        "i was wondering",
-        "i'm wondering",
-        "i wonder",
-        "i have a question",
-        "i've a question",
-        "i have another question",
-        "i've got a question",
-        "i have some questions",
-        "i don't know",
-        "i don't understand",
-        "i do not know",
-        "i do not understand",
-        "i see",
-        "i understand",
-        "i agree",
-        "i disagree",
-        "i guess",
-        "i hope",
-        "i wish",
-        "i appreciate",
-        "i'd appreciate",
-        "i think so",
-        "i don't think so",
-        "i'm not sure",
-        "i am not sure",
-        "i'm asking",
-        "i mean",
-        "i'm sure",
-        "i am sure",
-        "i bet",
-        "i can't wait",
-        "i forgot what",
-        "i suppose",
-        "i'm just",
-        "i'm curious",
-        "i'll try",
-        "i'll see",
-        "i'll let",
-        "i'll check",
-        "i'll do that",
-        "i'll take it",
-        "i'll have a look",
-        "i'll think about",
-        "i get it",
-        "i got it",
-        "i'm sorry",
-        "i am sorry",
-        "i'm afraid",
-        "i can see",
-        "i know",
-        "i didn't know",
-        "i don't mind",
-        "i'd be happy",
-        "i'm trying to understand",
-        "i didn't get",
-        "i love that",
-        "i like that",
-        "i like this",
-        "i love this",
-        "i have no idea",
-        "i never thought",
-        "i should probably",
-    };
-
-    for (size_t i = 0; i < ARRAY_SIZE(beginnings); i++)
-        if (phrase_is(p, at, beginnings[i], NULL))
-            return true;
-    return false;
-}
-
-/* "I'm tired": an adjective of the moment and no more. */
-static bool is_passing(const phrase *p, size_t at)
-{
-    size_t i = at;
-
-    if (word_in(phrase_low(p, i), " i'm we're "))
-        i++;
-    else if (word_in(phrase_low(p, i + 1), " am was feel are "))
-        i += 2;
-    else
-        return false;
-    while (word_in(phrase_low(p, i), " so very really just still not feeling getting a bit too pretty quite all "))
-        i++;
-    return word_in(phrase_low(p, i), PASSING) && content_words(p, i + 1) == 0;
-}
-
-static bool says_something(const rewriter *r, const phrase *p, subject who, size_t at, bool implied)
-{
-    char base[VERB_SIZE];
-    size_t verb = at + !implied;
-    const char *last = phrase_low(p, p->count - 1);
-
-    if (*r->mentioned && has_word(p, verb, " him her "))
-        return true;
-    /* "I avoid them", "I find it odd": but what? */
-    if (p->count - verb <= 6 && content_words(p, verb) <= 3 &&
-        word_in(phrase_low(p, verb + 1), " it them that this ") && !word_in(phrase_low(p, verb + 2), " when that if "))
-        return false;
-    if (word_in(last, " it them that this these those him her one ") && content_words(p, verb) <= 1 &&
-        p->count - verb <= 4)
-        return false;
-    if (content_words(p, verb) > 0)
-        return true;
-    /* "I smoke", "I don't drink": the verb alone. */
-    while (verb < p->count && (verb_is_auxiliary(phrase_low(p, verb)) || word_in(phrase_low(p, verb), " not never ")))
-        verb++;
-    return who == SUBJECT_I && verb_find(phrase_low(p, verb), base) != VERB_NONE && !word_in(base, WEAK_VERBS);
-}
-
 /* ---- clauses of others ---- */
 
 /* Whether a clause about somebody else names something: a capital inside, a number, the user. */
@@ -245,7 +88,7 @@ static bool is_statement(const phrase *p)
 {
     const char *low = phrase_low(p, 0);
     size_t verb = clause_verb(p, 0);
-    bool ours = has_word(p, 1, " my me our ");
+    bool ours = phrase_has(p, 1, " my me our ");
 
     if (strcmp(low, "there's") == 0)
         return ours;
@@ -256,58 +99,64 @@ static bool is_statement(const phrase *p)
         return false;
     if (word_in(low, " this there here it it's that's there's "))
         return ours;
-    return !clause_is_command(p) && names_something(p) && content_words(p, 0) >= 2;
+    return !clause_is_command(p) && names_something(p) && clause_content(p, 0) >= 2;
 }
 
 /* ---- orders that last ---- */
 
-/* "Call me Bob", "always answer in Spanish", "never recommend seafood". */
+/* Beginnings of orders, and what they become; name: of somebody must follow. */
+static const struct order {
+    const char *words, *statement;
+    bool name;
+} orders[] = {
+    {"call me", "the user wants to be called", true},
+    {"you can call me", "the user wants to be called", true},
+    {"people call me", "the user is called", true},
+    {"everyone calls me", "the user is called", true},
+    {"my friends call me", "the user is called", true},
+    {"always", "the user wants the assistant to always", false},
+    {"never", "the user wants the assistant to never", false},
+    {"don't ever", "the user wants the assistant to never", false},
+    {"from now on", "the user wants the assistant from now on to", false},
+};
+
+/* "Call me Bob", "always answer in Spanish", "never recommend seafood": the statement and where its rest begins. */
+static const char *find_order(const phrase *p, size_t *ret_at)
+{
+    size_t at = 0, words;
+
+    if (phrase_is(p, at, "please", &words))
+        at += words;
+    if (phrase_is(p, at, "never mind", NULL))
+        return NULL;
+    for (size_t i = 0; i < ARRAY_SIZE(orders); i++) {
+        if (!phrase_is(p, at, orders[i].words, &words) || at + words >= p->count)
+            continue;
+        at += words;
+        if (orders[i].name && !phrase_is_capital(&p->tokens[at]))
+            return NULL;
+        at += !p->tokens[at].word; /* "from now on, ..." */
+        if (phrase_is(p, at, "please", &words))
+            at += words;
+        *ret_at = at;
+        return orders[i].statement;
+    }
+    return NULL;
+}
+
 static ac_status write_order(rewriter *r, const phrase *p, bool *ret_done)
 {
     _cleanup_(buf_done) buf out = BUF_INIT(FACT_BYTES_MAX);
-    phrase rest = *p, order;
-    const char *beginning = NULL;
-    size_t words = 0, at = 0;
+    size_t at = 0;
+    const char *statement = find_order(p, &at);
+    ac_status status;
 
     *ret_done = false;
-    if (phrase_is(p, at, "please", &words))
-        at += words;
-    if (phrase_is(p, at, "from now on", &words)) {
-        at += words;
-        at += at < p->count && !p->tokens[at].word;
-        beginning = "the user wants the assistant from now on to";
-    }
-    if (phrase_is(p, at, "please", &words))
-        at += words;
-    if (phrase_is(p, at, "call me", &words) && at + words < p->count && phrase_is_capital(&p->tokens[at + words])) {
-        beginning = "the user wants to be called";
-        at += words;
-    } else if (phrase_is(p, at, "people call me", &words) || phrase_is(p, at, "everyone calls me", &words) ||
-               phrase_is(p, at, "my friends call me", &words)) {
-        beginning = "the user is called";
-        at += words;
-    } else if (phrase_is(p, at, "you can call me", &words)) {
-        beginning = "the user wants to be called";
-        at += words;
-    } else if (phrase_is(p, at, "never mind", NULL)) {
+    if (!statement || at >= p->count || phrase_has(p, at, YOU))
         return AC_OK;
-    } else if (phrase_is(p, at, "always", &words)) {
-        beginning = "the user wants the assistant to always";
-        at += words;
-    } else if (phrase_is(p, at, "never", &words)) {
-        beginning = "the user wants the assistant to never";
-        at += words;
-    } else if (phrase_is(p, at, "don't ever", &words)) {
-        beginning = "the user wants the assistant to never";
-        at += words;
-    }
-    if (!beginning || at + 1 > rest.count)
-        return AC_OK;
-    order = phrase_part(p, at, p->count);
-    if (order.count == 0 || has_word(&order, 0, YOU))
-        return AC_OK;
-    AC_TRY(buf_append_text(&out, beginning));
-    ac_status status = speech_write(r, &order, SUBJECT_OTHER, 0, false, &out);
+    phrase order = phrase_part(p, at, p->count);
+    AC_TRY(buf_append_text(&out, statement));
+    status = speech_write(r, &order, SUBJECT_OTHER, 0, false, &out);
     if (status != AC_OK)
         return status == AC_ERR_TOO_LARGE ? AC_OK : status;
     *ret_done = true;
@@ -338,20 +187,20 @@ static bool is_kept(const rewriter *r, const phrase *p, subject who, size_t at, 
 {
     const char *first = phrase_low(p, 0);
 
-    if (has_word(p, 0, YOU) || quotes_speech(p) || word_in(first, " if unless what wish hopefully "))
+    if (phrase_has(p, 0, YOU) || quotes_speech(p) || word_in(first, " if unless what wish hopefully "))
         return false;
     if (implied)
-        return says_something(r, p, SUBJECT_I, at, true);
+        return clause_says(r, p, SUBJECT_I, at, true);
     switch (who) {
     case SUBJECT_I:
     case SUBJECT_WE:
-        return !is_request(p, at) && !is_passing(p, at) && says_something(r, p, who, at, false);
+        return !clause_is_request(p, at) && !clause_is_passing(p, at) && clause_says(r, p, who, at, false);
     case SUBJECT_MINE:
         return clause_verb(p, at) < p->count;
     case SUBJECT_SHE:
-        if (word_in(phrase_low(p, at), " it it's ") && has_word(p, at + 1, " my me our "))
+        if (word_in(phrase_low(p, at), " it it's ") && phrase_has(p, at + 1, " my me our "))
             return true;
-        return mention_known(r, phrase_low(p, at)) && content_words(p, at + 1) > 0;
+        return mention_known(r, phrase_low(p, at)) && clause_content(p, at + 1) > 0;
     default:
         return is_statement(p);
     }

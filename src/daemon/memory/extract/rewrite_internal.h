@@ -39,6 +39,21 @@ size_t clause_verb(const phrase *p, size_t from);
 /* Whether a sentence begins with an order: "book me a flight", "please stop". */
 bool clause_is_command(const phrase *p);
 
+/* Whether a word from `from` on is one of a list. */
+bool phrase_has(const phrase *p, size_t from, const char *list);
+
+/* How many words from `from` on say what is spoken of. */
+size_t clause_content(const phrase *p, size_t from);
+
+/* "I'd like to know", "I see": to keep a conversation going. */
+bool clause_is_request(const phrase *p, size_t at);
+
+/* "I'm tired": an adjective of the moment and no more. */
+bool clause_is_passing(const phrase *p, size_t at);
+
+/* Whether a clause says something by itself, and not only "I like that". */
+bool clause_says(const rewriter *r, const phrase *p, subject who, size_t at, bool implied);
+
 /* Remember who and what a clause mentions, for the pronouns of the next one. */
 void mention_remember(rewriter *r, const phrase *p, subject who, size_t at);
 

@@ -131,6 +131,8 @@ static ac_status put_verb(speech *s, size_t *at)
     if (kind == VERB_BASE && word_in(low, " put cut hit read set let cost hurt quit shut bet spread ") &&
         is_past_here(s->p, *at - 1))
         return put_word(s, low);
+    if (strlen(low) + 3 > VERB_SIZE)
+        return put_word(s, low); /* no verb is so long */
     verb_third_person(low, form);
     return put_word(s, form);
 }

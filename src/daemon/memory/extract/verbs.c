@@ -267,9 +267,9 @@ void verb_third_person(const char *base, char ret_form[VERB_SIZE])
     if (length + 3 > VERB_SIZE)
         snprintf(ret_form, VERB_SIZE, "%.*s", VERB_SIZE - 1, base);
     else if (strcmp(base, "have") == 0)
-        strcpy(ret_form, "has");
+        snprintf(ret_form, VERB_SIZE, "%s", "has");
     else if (strcmp(base, "be") == 0)
-        strcpy(ret_form, "is");
+        snprintf(ret_form, VERB_SIZE, "%s", "is");
     else if (length > 1 && base[length - 1] == 'y' && !is_vowel(base[length - 2]))
         snprintf(ret_form, VERB_SIZE, "%.*sies", (int)length - 1, base);
     else if (ends_in(base, length, "s") || ends_in(base, length, "sh") || ends_in(base, length, "ch") ||
@@ -324,11 +324,11 @@ verb_form verb_find(const char *text, char ret_base[VERB_SIZE])
         return irregular->kind;
     }
     if (strcmp(text, "has") == 0 || strcmp(text, "is") == 0) {
-        strcpy(ret_base, text[0] == 'h' ? "have" : "be");
+        snprintf(ret_base, VERB_SIZE, "%s", text[0] == 'h' ? "have" : "be");
         return VERB_THIRD;
     }
     if (is_base(text)) {
-        strcpy(ret_base, text);
+        snprintf(ret_base, VERB_SIZE, "%s", text);
         return VERB_BASE;
     }
     if (ends_in(text, length, "ing") && find_gerund(text, length, ret_base))
