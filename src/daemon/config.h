@@ -47,7 +47,7 @@ enum {
 };
 
 /* Beside these: never as a flag, since everybody on the machine can read command lines; the help names the variable. */
-#define CONFIG_NO_FLAG 32
+#define CONFIG_NO_FLAG (1U << 16)
 
 typedef struct config_option {
     const char *group; /* heading in the help */
