@@ -1,8 +1,9 @@
-"""guide.py BLOCK REPLACEMENTS - run a code block of the guide's section 6 as it stands in guide/.
+"""guide.py BLOCK[+BLOCK...] REPLACEMENTS [NAME] - run code blocks of the guide as they stand in guide/, one after the
+other.
 
-REPLACEMENTS, a JSON object of texts by the texts they replace, is all that is changed in it.  Endpoint, region and
-credentials come from the environment.  A block without imports goes on from 6.2 and gets its imports; a block may wait
-at its top level, as in a notebook.  What it leaves in `presigned_url` is printed."""
+REPLACEMENTS, a JSON object of texts by the texts they replace, is all that is changed in them.  Endpoint, region and
+credentials come from the environment.  A block without imports goes on from others and gets their imports; a block may
+wait at its top level, as in a notebook.  What they leave in `presigned_url` is printed, or NAME, as JSON."""
 
 import ast
 import asyncio
@@ -13,22 +14,35 @@ import sys
 
 GUIDE = pathlib.Path(__file__).resolve().parent / "guide"
 IMPORTS = "import asyncio\nimport websockets\nfrom bedrock_agentcore.runtime import AgentCoreRuntimeClient\n"
+MEMORY_IMPORTS = "from bedrock_agentcore.memory.constants import RetrievalConfig\n"
 
 
-def main():
-    block, replacements = sys.argv[1], json.loads(sys.argv[2])
-    text = (GUIDE / block).read_text()
-    for old, new in replacements.items():
-        if old not in text:
-            sys.exit(f"{block} has no {old}")
-        text = text.replace(old, new)
-    names = {"__name__": "__main__"}
+def plain(value):
+    """What JSON has no form for: the package's wrappers of objects, times."""
+    return getattr(value, "_data", None) or str(value)
+
+
+def run(block, text, names):
     if "import" not in text:
-        exec(IMPORTS, names)
+        exec(MEMORY_IMPORTS if block.startswith("3.3") else IMPORTS, names)
     made = eval(compile(text, block, "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT), names)
     if inspect.iscoroutine(made):
         asyncio.run(made)
-    if "presigned_url" in names:
+
+
+def main():
+    blocks, replacements = sys.argv[1].split("+"), json.loads(sys.argv[2])
+    texts = [(GUIDE / block).read_text() for block in blocks]
+    for old, new in replacements.items():
+        if not any(old in text for text in texts):
+            sys.exit(f"{blocks} have no {old}")
+        texts = [text.replace(old, new) for text in texts]
+    names = {"__name__": "__main__"}
+    for block, text in zip(blocks, texts):
+        run(block, text, names)
+    if len(sys.argv) > 3:
+        print(json.dumps(names[sys.argv[3]], default=plain))
+    elif "presigned_url" in names:
         print(names["presigned_url"])
 
 

@@ -1,0 +1,81 @@
+"""The guide's section 3.3 as it stands but for the memory's id (guide.py), with the published package.
+
+Each block is a program that is told where the daemon is by the environment alone.  The twins in C are tested in
+tests/blackbox/test_memory_client.py."""
+
+import json
+import os
+import subprocess
+import sys
+
+from deployed import HERE
+from memories import MemoryTest, strategy
+
+MEMORY = "your-memory-id"
+PROGRAM_SECONDS = 60
+ASKED = "What did we discuss about my preferences?"
+
+
+class GuideMemory(MemoryTest):
+    # The region that the blocks name.
+    options = ("--region", "us-east-1")
+
+    def block(self, name, replacements, shown=None):
+        """What one or more blocks of the guide leave in a variable."""
+        command = [sys.executable, str(HERE / "guide.py"), name, json.dumps(replacements)]
+        done = subprocess.run(
+            command + ([shown] if shown else []),
+            env={"PATH": os.environ["PATH"], **self.daemon.env, "AWS_ENDPOINT_URL": self.daemon.url},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=PROGRAM_SECONDS,
+        )
+        self.assertEqual(done.returncode, 0, done.stderr)
+        return json.loads(done.stdout) if shown else done.stdout
+
+    def preferring(self, template="/preferences/{actorId}/"):
+        return self.make_memory(strategy("userPreferenceMemoryStrategy", "PreferenceLearner", template))["id"]
+
+    def test_conversation(self):
+        memory = self.make_memory()["id"]
+        turns = self.block("3.3_conversation.py", {MEMORY: memory}, "turns")
+        said = [[(message["role"], message["content"]["text"]) for message in turn] for turn in turns]
+        expected = [
+            ("USER", "I love eating apples and cherries"),
+            ("ASSISTANT", "Apples are very good for you!"),
+        ]
+        self.assertEqual(said, [expected])
+        (event,) = self.events(memory, "user-123", "session-456")
+        self.assertEqual(len(event["payload"]), 2)
+
+    def test_create_with_strategies(self):
+        memory = self.block("3.3_create.py", {}, "memory")
+        self.assertEqual((memory["status"], memory["name"]), ("ACTIVE", "SmartAgentMemory"))
+        self.assertEqual(
+            {made["name"]: made["namespaces"] for made in memory["strategies"]},
+            {
+                "SessionSummarizer": ["/summaries/{actorId}/{sessionId}/"],
+                "PreferenceLearner": ["/preferences/{actorId}/"],
+                "FactExtractor": ["/facts/{actorId}/"],
+            },
+        )
+
+    def test_search(self):
+        memory = self.preferring()
+        self.block("3.3_conversation.py", {MEMORY: memory})
+        self.wait_for_record(memory, "/preferences/user-123/", lambda text: "apples" in text)
+        found = self.block("3.3_conversation.py+3.3_search.py", {MEMORY: memory}, "memories")
+        self.assertTrue(1 <= len(found) <= 5)
+        self.assertIn("apples", found[0]["content"]["text"])
+        self.assertGreater(found[0]["score"], 0)
+
+    def test_turn_with_a_model(self):
+        memory = self.preferring("user/preferences/{actorId}/")
+        self.block("3.3_conversation.py", {MEMORY: memory})
+        self.wait_for_record(memory, "user/preferences/user-123/", lambda text: "apples" in text)
+        response = self.block("3.3_conversation.py+3.3_llm_turn.py", {MEMORY: memory}, "response")
+        self.assertTrue(response.endswith(f", here's my response to: {ASKED}"), response)
+        newest = self.events(memory, "user-123", "session-456")[0]
+        said = [item["conversational"]["content"]["text"] for item in newest["payload"]]
+        self.assertEqual(said, [ASKED, response])
