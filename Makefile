@@ -31,11 +31,6 @@ bench:
 	@scripts/build.sh
 	@bench/run.py $(BENCH_ARGS)
 
-bench-memory:
-	@scripts/setup.sh build
-	@scripts/build.sh
-	@bench/memory.py $(BENCH_ARGS)
-
 bench-runtime:
 	@scripts/setup.sh build
 	@scripts/build.sh
@@ -45,6 +40,11 @@ bench-code:
 	@scripts/setup.sh build code
 	@scripts/build.sh agentcored guest/agentcore-init guest/agentcore-code
 	@bench/code.py $(BENCH_ARGS)
+
+bench-memory:
+	@scripts/setup.sh build
+	@scripts/build.sh
+	@bench/memory.py $(BENCH_ARGS)
 
 bench-service:
 	@scripts/setup.sh build bench

@@ -201,6 +201,8 @@ def streamed_bedrock(reply, asked):
     yield event("messageStart", {"role": "assistant"})
     for piece in pieces(reply["text"]) if reply["text"] else []:
         yield event("contentBlockDelta", {"contentBlockIndex": 0, "delta": {"text": piece}})
+    if reply["text"]:
+        yield event("contentBlockStop", {"contentBlockIndex": 0})
     for index, (call, name, text) in enumerate(reply["calls"], 1):
         start = {"toolUse": {"toolUseId": call, "name": name}}
         yield event("contentBlockStart", {"contentBlockIndex": index, "start": start})
@@ -208,8 +210,9 @@ def streamed_bedrock(reply, asked):
             yield event("contentBlockDelta", {"contentBlockIndex": index, "delta": {"toolUse": {"input": piece}}})
         yield event("contentBlockStop", {"contentBlockIndex": index})
     yield event("messageStop", {"stopReason": STOPS["bedrock"][reply["stop"]]})
-    usage = {"inputTokens": reply["tokens"][0], "outputTokens": reply["tokens"][1]}
-    yield event("metadata", {"usage": usage})
+    read, written = reply["tokens"]
+    usage = {"inputTokens": read, "outputTokens": written, "totalTokens": read + written}
+    yield event("metadata", {"usage": usage, "metrics": {"latencyMs": 1}})
 
 
 STREAMS = {"openai": streamed_openai, "anthropic": streamed_anthropic, "bedrock": streamed_bedrock}

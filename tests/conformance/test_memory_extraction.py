@@ -33,6 +33,16 @@ class Drawn(MemoryTest):
         self.assertEqual(found["metadata"]["x-amz-agentcore-engine"], {"stringValue": "builtin"})
         self.assertIsTime(found["createdAt"])
 
+    def test_from_a_message_in_json(self):
+        """As Strands keeps it.  What only looks like one is read as it is, and nothing is drawn from calls of tools."""
+        made = self.make_memory(semantic())
+        content = [{"toolUse": {"name": "x"}}, {"text": "I love eating apples."}, {"text": "I live in Reykjavik."}]
+        for message in ({"role": "user", "content": content[:1]}, {"role": "user", "content": content}, "I", {}):
+            self.event(made["id"], said(json.dumps({"message": message, "message_id": 0})))
+        self.wait_for_word(made["id"], "Reykjavik")
+        self.assertIn("apples", self.wait_for_word(made["id"], "apples")["content"]["text"])
+        self.assertFalse([text for text in texts(self.facts(made["id"])) if "{" in text])
+
     def test_within_a_second(self):
         made = self.make_memory(semantic())
         began = time.monotonic()

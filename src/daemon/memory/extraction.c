@@ -264,6 +264,7 @@ static ac_status think_and_write(extraction *x, ac_error *err)
 {
     ac_status status = AC_ERR_CONFLICT;
 
+    AC_TRY(extraction_open_envelopes(&x->window, &x->memory, err));
     for (int i = 0; i < TRIES; i++) {
         x->changes.count = 0;
         x->changes.check_versions = i < TRIES - 1;

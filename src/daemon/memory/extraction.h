@@ -84,6 +84,11 @@ typedef struct extraction_changes {
 ac_status extraction_changes_write(store_tx *tx, const extraction_changes *changes, arena *memory, ac_error *err)
     AC_MUST_USE;
 
+/* ---- envelopes.c ---- */
+
+/* Let turns whose text is a message in JSON, as agent frameworks keep it, be what was said in it. */
+ac_status extraction_open_envelopes(extraction_window *w, arena *memory, ac_error *err) AC_MUST_USE;
+
 /* ---- extraction_jobs.c ---- */
 
 ac_status list_memory_extraction_jobs(front_call *call, ac_error *err);
