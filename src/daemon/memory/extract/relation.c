@@ -362,6 +362,12 @@ comparison relation_compare(const relation *candidate, const relation *known)
         return COMPARE_DIFFERENT;
     if (mine.count && is_subset(&mine, &theirs) && is_subset(&theirs, &mine))
         return COMPARE_SAME;
+    if (candidate->slot && known->slot && strcmp(candidate->slot, known->slot) == 0 && mine.count && theirs.count) {
+        /* One value, told more or less exactly; or two of the past. */
+        if (is_subset(&mine, &theirs))
+            return COMPARE_SAME;
+        return is_subset(&theirs, &mine) ? COMPARE_EXTENDS : COMPARE_DIFFERENT;
+    }
     /* Of liking the words do not matter: who adores tea and likes tea with milk has said one thing twice. */
     phrase one = candidate->words, other = known->words;
     if (candidate->liking) {
