@@ -4,7 +4,8 @@
 
 #include <string.h>
 
-#define MARKS_MAX 8 /* punctuation on one side of a word; more is left out */
+#define TOKENS_ROOM 32 /* at first */
+#define MARKS_MAX 8    /* punctuation on one side of a word; more is left out */
 
 typedef struct reader {
     arena *arena;
@@ -57,13 +58,12 @@ static ac_status put(reader *r, const char *text, size_t length, bool is_word, b
     if (p->count == PHRASE_TOKENS_MAX || length == 0)
         return AC_OK;
     if (p->count == r->room) {
-        size_t room = r->room ? r->room * 2 : 32;
+        size_t room = r->room * 2;
         phrase_token *more = arena_alloc(r->arena, room * sizeof *more);
 
         if (!more)
             return AC_ERR_NOMEM;
-        if (p->count)
-            memcpy(more, p->tokens, p->count * sizeof *more);
+        memcpy(more, p->tokens, p->count * sizeof *more);
         p->tokens = more;
         r->room = room;
     }
@@ -181,11 +181,11 @@ static char *plain(const char *text, size_t length, arena *a, size_t *ret_length
 
 ac_status phrase_of(const char *text, size_t length, arena *a, phrase *ret_phrase)
 {
-    reader r = {.arena = a, .out = ret_phrase};
+    reader r = {.arena = a, .out = ret_phrase, .room = TOKENS_ROOM};
     const char *p = plain(text, length, a, &length), *end = p ? p + length : NULL;
 
-    *ret_phrase = (phrase){0};
-    if (!p)
+    *ret_phrase = (phrase){.tokens = arena_alloc(a, TOKENS_ROOM * sizeof *ret_phrase->tokens)};
+    if (!p || !ret_phrase->tokens)
         return AC_ERR_NOMEM;
     while (p < end) {
         const char *stop;

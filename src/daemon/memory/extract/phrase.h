@@ -26,7 +26,7 @@ ac_status phrase_of(const char *text, size_t length, arena *a, phrase *ret_phras
 /* The part [begin, end), sharing the tokens. */
 static inline phrase phrase_part(const phrase *p, size_t begin, size_t end)
 {
-    return (phrase){p->tokens ? p->tokens + begin : NULL, end - begin};
+    return (phrase){p->tokens + begin, end - begin};
 }
 
 /* The word at i in lower case; "" for punctuation and beyond the end. */
