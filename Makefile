@@ -7,7 +7,7 @@ PORT ?= 8484
 FUZZ_SECONDS ?= 60
 SAN ?= plain
 
-.PHONY: build run test conformance bench bench-code bench-runtime bench-service fuzz lint install clean help
+.PHONY: build run test conformance bench bench-code bench-memory bench-runtime bench-service fuzz lint install clean help
 
 build:
 	@scripts/setup.sh build
@@ -41,6 +41,11 @@ bench-code:
 	@scripts/build.sh agentcored guest/agentcore-init guest/agentcore-code
 	@bench/code.py $(BENCH_ARGS)
 
+bench-memory:
+	@scripts/setup.sh build
+	@scripts/build.sh
+	@bench/memory.py $(BENCH_ARGS)
+
 bench-service:
 	@scripts/setup.sh build bench
 	@scripts/build.sh
@@ -69,6 +74,7 @@ help:
 	@echo 'make fuzz [FUZZ_SECONDS=60] [FUZZ=fuzz_json]   each fuzzer for so long'
 	@echo 'make bench                  measure against the reference programs'
 	@echo 'make bench-code             measure the code interpreter beside python3 and bubblewrap alone'
+	@echo 'make bench-memory           measure the memory service'
 	@echo 'make bench-service          measure agentcored beside the server of moto (from PyPI)'
 	@echo 'make bench-runtime          measure what agentcored adds to agents, and how fast sessions start'
 	@echo 'make install [PREFIX=/usr/local] [DESTDIR=]    library, headers, pkg-config file, manual pages'

@@ -1,6 +1,6 @@
 /* fuzz_sse.c - Server-Sent Events: the same events however the input is cut, and the same again when they are written
  * out and read once more.  The first byte says how long the pieces are. */
-#include "client/sse.h"
+#include "http/sse.h"
 
 #include <stdlib.h>
 #include <string.h>

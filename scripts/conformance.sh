@@ -41,6 +41,18 @@ install_python() {
     cp "$sources/requirements.txt" "$venv/.made-from"
 }
 
+# install_strands: beside boto3, not in what agents bring.
+install_strands() {
+    same "$venv/.strands-made-from" "$sources/requirements-strands.txt" && return
+    say "conformance: installing strands-agents into $venv"
+    if ! "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --timeout 20 --retries 1 \
+        -r "$sources/requirements.txt" -r "$sources/requirements-strands.txt"; then
+        say 'conformance: NOT RUN: strands-agents cannot be installed'
+        return 1
+    fi
+    cp "$sources/requirements-strands.txt" "$venv/.strands-made-from"
+}
+
 # install_vendored: what an agent imports, as `pip install --target` puts it into a directory to be zipped.
 install_vendored() {
     same "$vendored/.made-from" "$sources/requirements.txt" && return
@@ -99,6 +111,7 @@ export AGENTCORED
 mkdir -p build
 install_python || exit 3
 all=yes
+install_strands || all=no
 if install_vendored; then
     export CONFORMANCE_VENDORED=$ROOT/$vendored
 else

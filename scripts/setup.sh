@@ -54,6 +54,7 @@ libyyjson-dev JSON
 libpcre2-dev patterns of the API table
 libyaml-dev configuration file of agentcored
 libarchive-dev layers of container images (agentcored)
+libstemmer-dev stems of words, for memory (agentcored)
 libseccomp-dev system calls of sandboxes (agentcored)
 bubblewrap builds the sandboxes that agents run in
 slirp4netns the network of sandboxes that may have one
@@ -61,6 +62,8 @@ libcurl4-openssl-dev HTTP client
 libsqlite3-dev embedded store of agentcored
 libpq-dev shared store of agentcored
 libllhttp-dev HTTP/1.1 parser
+libstemmer-dev stems of words, for memory (agentcored)
+wordnet-base synonyms, for memory search (agentcored)
 curl sends the first request of make run
 ca-certificates certificates for https
 python3 small scripts of the build and the tests

@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #define BACKLOG 64
+#define REFUSE_MS 50
 #define STACK_BYTES ((size_t)512 << 10)
 
 static atomic_uint calls;
@@ -46,21 +47,43 @@ static void set_options(int fd)
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
 }
 
+/* Whether a thread has it. */
+static bool hand_over(call *c, const pthread_attr_t *attributes)
+{
+    pthread_t thread;
+
+    if (atomic_fetch_add(&calls, 1) < CALLS_MAX && pthread_create(&thread, attributes, call_main, c) == 0)
+        return true;
+    atomic_fetch_sub(&calls, 1);
+    return false;
+}
+
+/* Say why not, and read a little of what is on its way: an answer is lost when the other end finds us gone. */
+static void refuse(const call *c)
+{
+    struct pollfd readable = {.fd = c->fd, .events = POLLIN};
+    int64_t due_us = now_us() + REFUSE_MS * 1000;
+    char rest[4096];
+
+    call_end(c, OUTCOME_REFUSED, 1, "The session has no room for another call: its code runs too many processes");
+    shutdown(c->fd, SHUT_WR);
+    while (now_us() < due_us && poll(&readable, 1, REFUSE_MS) == 1 && recv(c->fd, rest, sizeof rest, MSG_DONTWAIT) > 0)
+        continue;
+}
+
 static void begin_call(int fd, const pthread_attr_t *attributes)
 {
     call *c = calloc(1, sizeof *c);
-    pthread_t thread;
 
-    if (c && atomic_fetch_add(&calls, 1) < CALLS_MAX) {
-        c->fd = fd;
-        set_options(fd);
-        if (pthread_create(&thread, attributes, call_main, c) == 0)
+    set_options(fd);
+    if (c) {
+        *c = (call){.fd = fd, .begun_us = now_us()};
+        if (hand_over(c, attributes))
             return;
+        refuse(c);
     }
-    if (c)
-        atomic_fetch_sub(&calls, 1);
     free(c);
-    close(fd); /* the room sees a call that ended without a word */
+    close(fd);
 }
 
 static int open_port(void)

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #define TASKS_MAX 64
+#define REAP_MS 1000 /* for one that was killed at once */
 #define STACK_BYTES ((size_t)256 << 10)
 
 typedef struct kept {
@@ -183,6 +184,7 @@ static int watch(task *t)
     pthread_attr_destroy(&attributes);
     if (failure) {
         signal_group(t->pid, SIGKILL);
+        await_child(t->pid, t->pidfd, REAP_MS, &t->code);
         for (int i = 0; i < 2; i++)
             close(t->output[i].fd);
         close(t->pidfd);

@@ -6,8 +6,8 @@
  * daemon (end of file on its socket), and never otherwise.
  *
  * What runs inside has the same user and is the enemy: init cannot be traced or looked into (not dumpable), passes on
- * no descriptor, reads nothing but its sockets and /proc, and has no handler for any signal.  It is linked statically and
- * needs nothing from the sandbox's root. */
+ * no descriptor, reads nothing but its sockets and /proc, and has no handler for any signal.  It is linked statically
+ * and needs nothing from the sandbox's root. */
 #include "init.h"
 
 #include <arpa/inet.h>

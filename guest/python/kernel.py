@@ -38,16 +38,6 @@ inspect itertools json linecache math operator pathlib pickle random re shutil s
 subprocess tempfile textwrap threading time traceback typing urllib.parse uuid"""
 
 
-def load():
-    for name in LOADED.split():
-        try:
-            __import__(name)
-        except ImportError:
-            pass  # some systems have the library in parts
-    gc.collect()
-    gc.freeze()  # what is there now stays shared with the kernels
-
-
 # ---- the parent ----
 
 
@@ -63,24 +53,34 @@ def receive_descriptors(link):
     return fds if data and len(fds) == 3 else None
 
 
-def await_descriptors(link):
-    """The first ones; loads, if they do not come soon."""
-    link.settimeout(IDLE_SECONDS)
+def load(name):
     try:
-        return receive_descriptors(link)
-    except TimeoutError:
-        load()
-        link.settimeout(None)
-        link.send(b"l")
-        return receive_descriptors(link)
-    finally:
-        link.settimeout(None)
+        __import__(name)
+    except ImportError:
+        pass  # some systems have the library in parts
+
+
+def await_descriptors(link):
+    """The first ones.  Loads one module after the other meanwhile, when they do not come soon."""
+    link.settimeout(IDLE_SECONDS)
+    for name in LOADED.split():
+        try:
+            return receive_descriptors(link)
+        except (TimeoutError, BlockingIOError):
+            link.settimeout(0)
+        load(name)
+    gc.collect()
+    gc.freeze()  # what is there now stays shared with the kernels
+    link.settimeout(None)
+    link.send(b"l")
+    return receive_descriptors(link)
 
 
 def serve(link):
     _signal.signal(_signal.SIGINT, _signal.SIG_IGN)
     _signal.signal(_signal.SIGCHLD, _signal.SIG_IGN)  # nobody waits for kernels: the system reaps them
     fds = await_descriptors(link)
+    link.settimeout(None)
     while fds:
         if os.fork() == 0:
             link.close()

@@ -40,9 +40,9 @@ typedef struct json_repairs {
 /* Append value (NULL: `null`) as JSON text to out.  Always valid JSON.  AC_ERR_NOMEM, AC_ERR_TOO_LARGE (out's cap). */
 ac_status json_write(buf *out, const yyjson_mut_val *value, json_style style, json_repairs *ret_repairs) AC_MUST_USE;
 
-/* Append what json_write would of the value that ac_json_vpack builds of the same format and arguments, without building
- * it.  AC_ERR_INVALID where that returns NULL (a wrong format, a string that is not UTF-8), and errors as above; then
- * nothing is appended. */
+/* Append what json_write would of the value that ac_json_vpack builds of the same format and arguments, without
+ * building it.  AC_ERR_INVALID where that returns NULL (a wrong format, a string that is not UTF-8), and errors as
+ * above; then nothing is appended. */
 ac_status json_vpack_text(buf *out, json_style style, json_repairs *ret_repairs, const char *format, va_list args)
     AC_MUST_USE;
 

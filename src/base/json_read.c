@@ -1,7 +1,8 @@
 /* json_read.c - JSON text to values (RFC 8259, strict), with a limit on nesting and errors that say where.
  *
- * yyjson parses, but for what json_plain.c can; added are the depth limit, the byte order mark and the positions.  Nesting is counted before parsing,
- * because the memory yyjson takes for a text is proportional to its brackets and whoever walks the values may recurse.
+ * yyjson parses, but for what json_plain.c can; added are the depth limit, the byte order mark and the positions.
+ * Nesting is counted before parsing, because the memory yyjson takes for a text is proportional to its brackets and
+ * whoever walks the values may recurse.
  *
  * Reading in place unescapes strings in the text itself, after which the position of an error can no longer be counted
  * in it.  A text with escapes is therefore given to yyjson to copy; one without stays the same but for closing quotes.

@@ -104,8 +104,8 @@ static size_t copy_bytes(char *to, const char *from, size_t length, unsigned cha
     return at;
 }
 
-/* Copy a text shorter than a chunk, by loads and stores that overlap.  Returns a chunk that has all of its bytes, and no
- * others. */
+/* Copy a text shorter than a chunk, by loads and stores that overlap.  Returns a chunk that has all of its bytes, and
+ * no others. */
 static text_chunk copy_short(char *to, const char *text, size_t length)
 {
     uint64_t words[2];

@@ -3,7 +3,7 @@
  * Every read has its own deadline, and running out of time leaves the stream as it was.  What else fails is final and
  * told again by later reads. */
 #include "client/runtime_internal.h"
-#include "client/sse.h"
+#include "http/sse.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,13 +1,9 @@
-/* runtime_wait.c - waiting until a runtime or an endpoint is ready or gone: look, pause, look again.
- *
- * The last look is made when the time is over, so that a resource which was ready in time is seen to be. */
+/* runtime_wait.c - waiting until a runtime or an endpoint is ready or gone. */
 #include "client/runtime_internal.h"
 
-#include "base/clock.h"
+#include "client/patience.h"
 
-#include <errno.h>
 #include <string.h>
-#include <time.h>
 
 #define MAX_WAIT_S 300
 #define POLL_INTERVAL_MS 10000
@@ -49,33 +45,10 @@ static bool is_gone(ac_status status, const ac_error *err)
 
 /* ---- pausing ---- */
 
-typedef struct patience {
-    unsigned max_wait_s;
-    unsigned poll_interval_ms;
-    uint64_t until_ms;
-} patience;
-
 static patience patience_of(const ac_runtime_wait_options *o)
 {
-    patience p = {
-        .max_wait_s = o && o->max_wait_s ? o->max_wait_s : MAX_WAIT_S,
-        .poll_interval_ms = o && o->poll_interval_ms ? o->poll_interval_ms : POLL_INTERVAL_MS,
-    };
-
-    p.until_ms = clock_monotonic_ms() + (uint64_t)p.max_wait_s * 1000;
-    return p;
-}
-
-/* False when the time was over before. */
-static bool pause_between(const patience *p)
-{
-    uint64_t now = clock_monotonic_ms();
-    uint64_t pause_ms = now < p->until_ms ? MIN(p->until_ms - now, (uint64_t)p->poll_interval_ms) : 0;
-    struct timespec left = {.tv_sec = (time_t)(pause_ms / 1000), .tv_nsec = (long)(pause_ms % 1000) * 1000000L};
-
-    while (pause_ms && nanosleep(&left, &left) != 0 && errno == EINTR)
-        ;
-    return pause_ms > 0;
+    return patience_begin(o && o->max_wait_s ? o->max_wait_s : MAX_WAIT_S,
+                          o && o->poll_interval_ms ? o->poll_interval_ms : POLL_INTERVAL_MS);
 }
 
 /* ---- ready ---- */
@@ -107,7 +80,7 @@ static ac_status wait_ready(const resource *r, const ac_runtime_wait_options *op
         yyjson_doc_free(output);
         if (ready || failed)
             return ready ? AC_OK : AC_ERR_STATE;
-    } while (pause_between(&p));
+    } while (patience_pause(&p));
     return ac_error_set(err, AC_ERR_TIMEOUT, "Did not reach READY within %u seconds", p.max_wait_s);
 }
 
@@ -139,7 +112,7 @@ static ac_status wait_deleted(const resource *r, const ac_runtime_wait_options *
             *err = mine;
         if (status != AC_OK)
             return status;
-    } while (pause_between(&p));
+    } while (patience_pause(&p));
     return ac_error_set(err, AC_ERR_TIMEOUT, "Resource was not deleted within %u seconds", p.max_wait_s);
 }
 

@@ -45,6 +45,7 @@ static const check_row rows[] = {
     {"seccomp", false, check_seccomp, "refusing system calls in sandboxes", "a kernel with CONFIG_SECCOMP_FILTER"},
     {"landlock", false, check_landlock, "a second wall around files (optional)",
      "Linux 5.13 or newer, with landlock in the boot option lsm="},
+    {"wordnet", false, check_wordnet, "synonyms in memory search (optional)", "apt-get install wordnet-base"},
     {"bubblewrap", false, check_bubblewrap, SANDBOX, "apt-get install bubblewrap"},
     {"slirp4netns", false, check_slirp, NETWORK, "apt-get install slirp4netns" WITHOUT_NETWORK},
     {"tun-device", false, check_tun, NETWORK,

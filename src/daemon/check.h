@@ -38,6 +38,10 @@ check_state check_landlock(const config *c, char detail[CHECK_DETAIL_SIZE]);
 
 check_state check_cgroups(const config *c, char detail[CHECK_DETAIL_SIZE]);
 
+/* ---- check_memory.c ---- */
+
+check_state check_wordnet(const config *c, char detail[CHECK_DETAIL_SIZE]);
+
 /* ---- check_tools.c: programs ---- */
 
 check_state check_bubblewrap(const config *c, char detail[CHECK_DETAIL_SIZE]);

@@ -152,6 +152,8 @@ static ac_status check_together(const config *c, ac_error *err)
     if ((c->tls_cert == NULL) != (c->tls_key == NULL))
         return ac_error_set(err, AC_ERR_INVALID, "tls-cert and tls-key go together, and tls-%s is missing",
                             c->tls_cert ? "key" : "cert");
+    if (c->model_name == NULL && strcmp(c->model, "builtin") != 0)
+        return ac_error_set(err, AC_ERR_INVALID, "model: a model-name goes with it");
     if (c->store && strncmp(c->store, "postgresql://", 13) != 0 && strncmp(c->store, "postgres://", 11) != 0)
         return ac_error_set(err, AC_ERR_INVALID, "store: expected a URL that begins with postgresql://");
     return AC_OK;

@@ -46,6 +46,9 @@ enum {
     CONFIG_ALL = 63
 };
 
+/* Beside these: never as a flag, since everybody on the machine can read command lines; the help names the variable. */
+#define CONFIG_NO_FLAG (1U << 16)
+
 typedef struct config_option {
     const char *group; /* heading in the help */
     const char *name;
@@ -99,6 +102,13 @@ typedef struct config {
     char *peer_url;
     bool s3;
     char *s3_url;
+    char *model, *model_url, *model_name, *model_key;
+    int64_t model_timeout_ms;
+    char *embeddings, *embeddings_url, *embeddings_name, *embeddings_key;
+    int64_t embeddings_dimensions;
+    int64_t memory_index_bytes;
+    char *memory_notices_url;
+    char *wordnet_dir;
 
     unsigned char source[CONFIG_OPTIONS_MAX]; /* config_source of each option, by its place in the table */
     char host[CONFIG_HOST_SIZE];              /* of listen: a numeric address */

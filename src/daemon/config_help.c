@@ -1,6 +1,7 @@
 /* config_help.c - what --help says about options, from their table. */
 #include "daemon/config.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #define HELP_COLUMN 28
@@ -31,8 +32,11 @@ static void print_option(FILE *out, const config_option *o)
 {
     char text[512];
     const char *shown = o->shown ? o->shown : o->fallback;
-    int column = fprintf(out, "  --%s%s%s", o->name, o->value ? " " : "", o->value ? o->value : "");
+    char *variable = o->commands & CONFIG_NO_FLAG ? config_env_name(o) : NULL;
+    int column = variable ? fprintf(out, "  %s=%s", variable, o->value)
+                          : fprintf(out, "  --%s%s%s", o->name, o->value ? " " : "", o->value ? o->value : "");
 
+    free(variable);
     snprintf(text, sizeof text, "%s%s%s%s", o->help, shown ? " [" : "", shown ? shown : "", shown ? "]" : "");
     print_wrapped(out, column < 0 ? 0 : (size_t)column, text);
 }

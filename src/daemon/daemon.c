@@ -32,6 +32,7 @@
 
 #define WORKERS_STOP_MS 5000
 #define JOBS_STOP_MS 5000
+#define JOBS_AT_ONCE 64              /* some wait for a model most of their time */
 #define SANDBOX_START_MS_LEAST 10000 /* takes 20 ms, but where many start at once on a busy machine */
 #define SANDBOXES_SPARE 64           /* beside sessions_max: warm ones, and those that are ending */
 
@@ -197,6 +198,7 @@ static ac_status start_jobs(agentcored *d, ac_error *err)
                             &(job_runner_options){
                                 .handlers = d->job_handlers,
                                 .handler_count = d->job_handler_count,
+                                .running_max = JOBS_AT_ONCE,
                                 .alone = !store_is_shared(d->store),
                             },
                             &d->jobs, err);

@@ -210,7 +210,11 @@ static bool fits(const line *l, const command *c)
     const char *verb = *c->name ? c->name : "agentcored without a command";
 
     for (size_t i = 0; i < l->given_count; i++)
-        if (!(l->given[i].option->commands & c->id)) {
+        if (l->given[i].option->commands & CONFIG_NO_FLAG) {
+            complain("--%s would show the secret to everybody on this machine; put it into the environment or the file",
+                     l->given[i].option->name);
+            return false;
+        } else if (!(l->given[i].option->commands & c->id)) {
             complain("%s does not take --%s", verb, l->given[i].option->name);
             return false;
         }

@@ -2,12 +2,13 @@
 #include "daemon/code/room.h"
 #include "daemon/daemon.h"
 #include "daemon/identity/room.h"
+#include "daemon/memory/room.h"
 #include "daemon/resources/room.h"
 #include "daemon/runtime/room.h"
 #include "daemon/tools/room.h"
 
 static const daemon_room *const rooms[] = {
-    &resources_room, &identity_room, &tools_room, &runtime_room_row, &code_room_row, NULL,
+    &resources_room, &identity_room, &tools_room, &runtime_room_row, &code_room_row, &memory_room_row, NULL,
 };
 
 _Static_assert(ARRAY_SIZE(rooms) <= DAEMON_ROOMS_MAX + 1, "there is a place for each room");

@@ -158,8 +158,8 @@ static size_t read_field(plain_head *p, size_t at, plain_field *f)
     return end + 2;
 }
 
-/* Whether a field has this name, in lower case and at least 4 bytes long: the lengths are the same.  In names bit 5 only
- * tells upper from lower case. */
+/* Whether a field has this name, in lower case and at least 4 bytes long: the lengths are the same.  In names bit 5
+ * only tells upper from lower case. */
 static inline bool name_is(const plain_head *p, const plain_field *f, const char *name, size_t length)
 {
     const char *at = p->data + f->name;

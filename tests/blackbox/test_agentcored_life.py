@@ -311,6 +311,7 @@ class Configuration(TestCase):
         self.refused("unknown option -x", "-x")
         self.refused('there is no command "serf"', "serf")
         self.refused("env does not take --workers", "env", "--workers", "3")
+        self.refused("--model-key would show the secret to everybody", "--model-key", "x")
         self.refused("does not take --unset", "--unset")
         self.refused("is one argument too many", "env", "x")
         self.refused("tls-key is missing", "--tls-cert", "/c.pem")
@@ -343,7 +344,7 @@ class Configuration(TestCase):
 
 class Check(TestCase):
     NAMES = {"data-directory", "disk-space", "durable-writes", "open-files", "user-namespaces", "mount-namespaces",
-             "pid-namespaces", "network-namespaces", "cgroups", "seccomp", "landlock", "bubblewrap",
+             "pid-namespaces", "network-namespaces", "cgroups", "seccomp", "landlock", "wordnet", "bubblewrap",
              "slirp4netns", "tun-device", "python3", "node", "chromium-headless-shell"}
 
     def test_report(self):

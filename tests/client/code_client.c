@@ -198,6 +198,40 @@ static void output(void)
     ac_code_session_free(h.session);
 }
 
+/* A service that takes no notice of the wish for output as it comes, and says a result in two events: see the test. */
+static ac_status note(void *user, ac_code_output output, const char *text, size_t length)
+{
+    heard *h = user;
+
+    CHECK(strlen(text) == length && strlen(h->text[output == AC_CODE_STDERR]) + length < sizeof h->text[0]);
+    strcat(h->text[output == AC_CODE_STDERR], text);
+    h->pieces++;
+    return AC_OK;
+}
+
+static void elsewhere(void)
+{
+    heard h = {.pieces = 0};
+    const ac_code_options options = {.on_output = note, .user = &h};
+    ac_code_result *result = NULL;
+    char *data = NULL;
+
+    CHECK(ac_code_session_attach(client, NULL, "s1", 0, &h.session, &err) == AC_OK);
+    CHECK(ac_code_execute(h.session, "two", &options, &result, &err) == AC_OK);
+    CHECK(strcmp(h.text[0], "all of it\n") == 0 && strcmp(h.text[1], "and this\n") == 0 && h.pieces == 2);
+    CHECK(yyjson_arr_size(result->content) == 2 && strcmp(result->text, "first") == 0 && result->exit_code == 0);
+    ac_code_result_free(result);
+    CHECK_FAILS(ac_code_execute(h.session, "throttled", NULL, &result, &err), AC_ERR_THROTTLED, "later");
+    CHECK(!result);
+    CHECK_FAILS(ac_code_execute(h.session, "cut", NULL, &result, &err), AC_ERR_PROTOCOL, "middle");
+    CHECK(ac_code_execute(h.session, "nothing", NULL, &result, &err) == AC_OK);
+    CHECK(strcmp(result->text, "") == 0 && result->exit_code == -1 && !result->structured && !result->is_error);
+    ac_code_result_free(result);
+    CHECK_FAILS(ac_code_download(h.session, "not base64", &data, NULL, &err), AC_ERR_PROTOCOL, "");
+    CHECK(!data);
+    ac_code_session_free(h.session);
+}
+
 /* ---- commands, tasks, packages ---- */
 
 static void tasks(void)
@@ -377,8 +411,9 @@ int main(int argc, char **argv)
     static const struct {
         const char *name;
         void (*run)(void);
-    } steps[] = {{"sessions", sessions}, {"leave", leave},       {"code", code},   {"output", output},
-                 {"tasks", tasks},       {"packages", packages}, {"files", files}, {"interpreters", interpreters}};
+    } steps[] = {{"sessions", sessions}, {"leave", leave},         {"code", code},
+                 {"output", output},     {"elsewhere", elsewhere}, {"tasks", tasks},
+                 {"packages", packages}, {"files", files},         {"interpreters", interpreters}};
 
     if (argc != 3)
         return 2;

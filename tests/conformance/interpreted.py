@@ -62,7 +62,8 @@ class InterpreterTest(DaemonTest):
         return session
 
     def end(self, **which):
-        with contextlib.suppress(self.data.exceptions.ConflictException, self.data.exceptions.ResourceNotFoundException):
+        gone = (self.data.exceptions.ConflictException, self.data.exceptions.ResourceNotFoundException)
+        with contextlib.suppress(*gone):
             self.data.stop_code_interpreter_session(**which)
 
     def call(self, session, tool, client=None, **arguments):

@@ -8,6 +8,8 @@ import json
 import pathlib
 import re
 
+from table_memory import MEMORY
+
 API = pathlib.Path(__file__).resolve().parents[2] / "api"
 ACCOUNT_ARN = "arn:aws:bedrock-agentcore:us-west-2:123456789012:"
 IDENTITY_ARN = ACCOUNT_ARN + "workload-identity-directory/default/workload-identity/nobody"
@@ -17,6 +19,22 @@ RUNTIME_ARN = ACCOUNT_ARN + "runtime/" + RUNTIME_ID
 SESSION = "session-c0ffee00-1111-4222-8333-444455556666"
 TRACE = {"traceId": "t", "traceParent": "p", "traceState": "a=b", "baggage": "c=d"}
 TOKEN = "c0ffee00-1111-4222-8333-444455556666"
+
+INTERPRETER_ID = "nobody-a1B2c3D4e5"
+INTERPRETER = {"codeInterpreterIdentifier": INTERPRETER_ID}
+CERTIFICATES = [
+    {"location": {"secretsManager": {"secretArn": "arn:aws:secretsmanager:us-west-2:123456789012:secret:ca-AbCdEf"}}}
+]
+FILE_SYSTEM_ARN = "arn:aws:elasticfilesystem:us-west-2:123456789012:"
+FILE_SYSTEMS = [
+    {
+        "efsConfiguration": {
+            "accessPointArn": FILE_SYSTEM_ARN + "access-point/fsap-01234567",
+            "fileSystemArn": FILE_SYSTEM_ARN + "file-system/fs-01234567",
+            "mountPath": "/mnt/data",
+        }
+    }
+]
 
 # What a runtime may be made of, all at once.
 RUNTIME = {
@@ -140,6 +158,48 @@ GOOD = {
     "ListBrowsers": {"maxResults": 5, "type": "SYSTEM"},
     "GetCodeInterpreter": {"codeInterpreterId": "aws.codeinterpreter.v1"},
     "ListCodeInterpreters": {"maxResults": 5, "type": "SYSTEM"},
+    "CreateCodeInterpreter": {
+        "name": "nobody",
+        "description": "nobody",
+        "executionRoleArn": "arn:aws:iam::123456789012:role/interpreter",
+        "networkConfiguration": {
+            "networkMode": "VPC",
+            "vpcConfig": {"securityGroups": ["sg-12345678"], "subnets": ["subnet-12345678"]},
+        },
+        "certificates": CERTIFICATES,
+        "filesystemConfigurations": FILE_SYSTEMS,
+        "clientToken": TOKEN,
+        "tags": {"team": "blue"},
+    },
+    "DeleteCodeInterpreter": {"codeInterpreterId": INTERPRETER_ID, "clientToken": TOKEN},
+    "StartCodeInterpreterSession": {
+        **INTERPRETER,
+        "traceId": "t",
+        "traceParent": "p",
+        "name": "nobody",
+        "sessionTimeoutSeconds": 60,
+        "certificates": CERTIFICATES,
+        "filesystemConfigurations": FILE_SYSTEMS,
+        "clientToken": TOKEN,
+    },
+    "GetCodeInterpreterSession": {**INTERPRETER, "sessionId": "0123456789abcdef"},
+    "ListCodeInterpreterSessions": {**INTERPRETER, "maxResults": 5, "status": "READY"},
+    "StopCodeInterpreterSession": {
+        **INTERPRETER,
+        "traceId": "t",
+        "traceParent": "p",
+        "sessionId": "0123456789abcdef",
+        "clientToken": TOKEN,
+    },
+    "InvokeCodeInterpreter": {
+        **INTERPRETER,
+        "sessionId": "0123456789abcdef",
+        "traceId": "t",
+        "traceParent": "p",
+        "name": "executeCode",
+        "arguments": {"code": "print(1)", "language": "python", "runtime": "python"},
+    },
+    **MEMORY,
 }
 
 
@@ -180,6 +240,8 @@ def required_of(operation):
     return OPERATIONS[operation]["input"].get("required", [])
 
 
+LONG_BYTES_MAX = 1 << 20  # what is longer is a test of its own
+
 # ---- values that break a limit: (what is wrong, value) ----
 
 
@@ -192,7 +254,7 @@ def bad_strings(shape, good):
     low, high = shape.get("min", 0), shape.get("max")
     if low > 0:
         yield "too short", stretch(good, low - 1)
-    if high is not None:
+    if high is not None and high <= LONG_BYTES_MAX:
         yield "too long", stretch(good, high + 1)
     if "enum" in shape:
         yield "not in the enum", "NO_SUCH_VALUE"
@@ -256,6 +318,8 @@ def bad_structures(shape, good, path):
 def bad_values(shape, good, path):
     """(path, what is wrong, value) of a value of this shape."""
     kind = shape["type"]
+    if shape.get("document"):
+        return  # any JSON is as good as any other
     if kind == "string":
         yield from ((path, what, text) for what, text in bad_strings(shape, good))
     elif kind == "integer":
@@ -281,6 +345,8 @@ def limit_cases(operation):
         for path, what, value in bad_values(shape, good, name):
             if value == "" and {"label", "header"} & set(notes):
                 continue  # another path, and so another operation or none; an empty header is as good as none
+            if "header" in notes and not (value.isascii() and value == value.strip()):
+                continue  # what cannot be a header, or is stripped on its way
             broken = copy.deepcopy(GOOD[operation])
             broken[name] = value
             yield operation, path, what, broken
@@ -302,6 +368,8 @@ WRONG_TYPES = {
     "list": ["x", 7, {"x": "y"}, True],
     "map": ["x", 7, ["x"], False],
     "structure": ["x", 7, ["x"], False],
+    "timestamp": [True, ["x"], {"x": "y"}, "soon"],
+    "boolean": [7, "x", ["x"], {"x": "y"}],
 }
 
 

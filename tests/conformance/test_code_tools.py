@@ -15,7 +15,8 @@ BYTES = bytes(range(256))
 class Tools(InterpreterTest):
     def test_result(self):
         answer = self.call(self.start(), "executeCode", code="print('out')", language="python")
-        self.assertEqual(answer["ResponseMetadata"]["HTTPHeaders"]["content-type"], "application/vnd.amazon.eventstream")
+        headers = answer["ResponseMetadata"]["HTTPHeaders"]
+        self.assertEqual(headers["content-type"], "application/vnd.amazon.eventstream")
         (event,) = answer["stream"]
         self.assertEqual(list(event), ["result"])
         found = event["result"]
@@ -33,7 +34,10 @@ class Tools(InterpreterTest):
 
     def test_without_a_session(self):
         answer = self.data.invoke_code_interpreter(
-            codeInterpreterIdentifier=self.interpreter, name="executeCode", arguments={"code": "x = 7; x", "language": "python"})
+            codeInterpreterIdentifier=self.interpreter,
+            name="executeCode",
+            arguments={"code": "x = 7; x", "language": "python"},
+        )
         self.assertEqual(result(answer)["content"][0]["text"], "7")
         self.assertTool("8", answer["sessionId"], "executeCode", code="x + 1", language="python")
         self.end(codeInterpreterIdentifier=self.interpreter, sessionId=answer["sessionId"])
@@ -128,8 +132,8 @@ class Tools(InterpreterTest):
     def test_large_file(self):
         session, data = self.start(), os.urandom(9 << 20)
         self.assertFalse(self.tool(session, "writeFiles", content=[{"path": "large", "blob": data}])["isError"])
-        blocks = [block for found in results(self.call(session, "readFiles", paths=["large"])) for block in found["content"]]
-        self.assertEqual([block["resource"]["blob"] for block in blocks], [data])
+        found = results(self.call(session, "readFiles", paths=["large"]))
+        self.assertEqual([block["resource"]["blob"] for each in found for block in each["content"]], [data])
 
 
 class Package(PackageTest):
@@ -189,11 +193,15 @@ class Package(PackageTest):
 
         client = self.package()
         network = NetworkConfiguration.vpc(["sg-0123456789abcdef0"], ["subnet-0123456789abcdef0"])
-        config = CodeInterpreterConfiguration("configured", "arn:aws:iam::123456789012:role/r", network, "d", {"a": "b"})
+        role = "arn:aws:iam::123456789012:role/r"
+        config = CodeInterpreterConfiguration("configured", role, network, "d", {"a": "b"}).to_dict()
         made = client.create_code_interpreter(
-            **{key: value for key, value in (("name", config.name), ("execution_role_arn", config.execution_role_arn),
-                                             ("network_configuration", config.to_dict()["networkConfiguration"]),
-                                             ("description", config.description), ("tags", config.tags))})
+            name=config["name"],
+            execution_role_arn=config["executionRoleArn"],
+            network_configuration=config["networkConfiguration"],
+            description=config["description"],
+            tags=config["tags"],
+        )
         found = client.get_code_interpreter(made["codeInterpreterId"])
         self.assertEqual(found["networkConfiguration"], network.to_dict())
         listed = client.list_code_interpreters(interpreter_type="CUSTOM")["codeInterpreterSummaries"]

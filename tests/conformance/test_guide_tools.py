@@ -1,4 +1,4 @@
-"""The guide's code interpreter (3.2) and its configuration of tools (3.5) as they stand (guide.py), and their twins in C.
+"""The guide's code interpreter (3.2) and configuration of tools (3.5) as they stand (guide.py), and their twins in C.
 
 Each is a program that is told where the daemon is by the environment alone."""
 

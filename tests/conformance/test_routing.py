@@ -12,7 +12,7 @@ import boto3, json
 control = boto3.client("bedrock-agentcore-control")
 made = control.create_workload_identity(name="from-the-environment")
 try:
-    boto3.client("bedrock-agentcore").list_actors(memoryId="memory-0123456789")
+    boto3.client("bedrock-agentcore").list_recommendations()
 except Exception as error:
     print(json.dumps([made["name"], error.response["Error"]["Code"]]))
 """
@@ -28,8 +28,8 @@ class Unserved(DaemonTest):
                  "authorizerType": "NONE"},
             ),
             (self.client.list_gateways, {}),
-            (self.client.get_memory, {"memoryId": "memory-0123456789"}),
-            (data.list_actors, {"memoryId": "memory-0123456789"}),
+            (self.client.list_policy_engines, {}),
+            (data.list_recommendations, {}),
         ):  # fmt: skip
             with self.subTest(call=call.__name__):
                 answer = self.assertFails("NotImplementedException", 501, call, **members)

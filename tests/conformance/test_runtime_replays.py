@@ -22,6 +22,8 @@ class Replays(RuntimeTest):
         "CreateAgentRuntimeEndpoint",
         "UpdateAgentRuntimeEndpoint",
         "DeleteAgentRuntimeEndpoint",
+        "CreateCodeInterpreter",
+        "DeleteCodeInterpreter",
     )
 
     def twice(self, call, *args, **kwargs):
@@ -63,6 +65,13 @@ class Replays(RuntimeTest):
         used = self.twice(self.client.update_agent_runtime_endpoint, **where, description="x")
         self.mismatch(self.client.update_agent_runtime_endpoint, **{**used, "description": "y"})
         self.twice(self.client.delete_agent_runtime_endpoint, **where)
+
+    def test_code_interpreters(self):
+        made = {"name": unique_name(), "networkConfiguration": {"networkMode": "SANDBOX"}}
+        used = self.twice(self.client.create_code_interpreter, **made)
+        self.mismatch(self.client.create_code_interpreter, **{**used, "description": "other"})
+        again = self.client.create_code_interpreter(**used)
+        self.twice(self.client.delete_code_interpreter, codeInterpreterId=again["codeInterpreterId"])
 
 
 class Restarts(unittest.TestCase):

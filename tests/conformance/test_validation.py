@@ -3,6 +3,7 @@
 import re
 
 import table
+import test_memory_control
 import test_runtime_replays
 from botocore.exceptions import ClientError
 from clients import DATA, DaemonTest, Request, encode, make_client, unique
@@ -17,12 +18,18 @@ def snake(operation):
 
 
 def path_of(operation):
-    """The method and path of an operation whose members are all in the body, or with the good labels filled in."""
+    """The method and path of an operation, with the good labels and what must be in the query filled in."""
     method, path = table.OPERATIONS[operation]["http"].split(" ", 1)
+    query = []
     for name, member in table.members_of(operation).items():
-        if isinstance(member, dict) and member.get("label"):
-            path = path.replace("{" + member["label"] + "}", encode(table.GOOD[operation][name]))
-    return method, path
+        if not isinstance(member, dict):
+            continue
+        good = table.GOOD[operation].get(name)
+        if "label" in member:
+            path = path.replace("{" + member["label"] + "}", encode(good))
+        if "query" in member and name in table.required_of(operation) and isinstance(good, str):
+            query.append(f"{member['query']}={encode(good)}")
+    return method, path + ("?" + "&".join(query) if query else "")
 
 
 def headers_of(operation):
@@ -146,7 +153,8 @@ class Coverage(DaemonTest):
             for member in table.members_of(operation).values():
                 if isinstance(member, dict) and member.get("token"):
                     taking.add(operation)
-        self.assertEqual(taking, set(test_runtime_replays.Replays.OPERATIONS))
+        tested = [*test_runtime_replays.Replays.OPERATIONS, *test_memory_control.Good.REPLAYED]
+        self.assertEqual(taking, set(tested))
 
     def test_served_is_what_is_tested(self):
         """Everything else in the table is answered with 501, so a new operation cannot be left out here."""

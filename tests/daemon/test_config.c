@@ -177,6 +177,25 @@ static void test_values(void **state)
     assert_string_equal(c.data_dir, expected);
 }
 
+static void test_models(void **state)
+{
+    static char *const environment[] = {"HOME=/home/somebody", "AGENTCORED_MODEL_KEY=sk-1", NULL};
+    config_given given[] = {flag("model", "openai"), flag("model-url", "http://127.0.0.1:8080/v1"),
+                            flag("model-name", "a/b:c"), flag("model-timeout", "5s")};
+
+    (void)state;
+    assert_int_equal(load(nothing, NULL, 0), AC_OK);
+    assert_string_equal(c.model, "builtin");
+    assert_int_equal(c.model_timeout_ms, 60000);
+    assert_int_equal(load(environment, given, ARRAY_SIZE(given)), AC_OK);
+    assert_string_equal(c.model_key, "sk-1");
+    assert_string_equal(c.model_name, "a/b:c");
+    assert_int_equal(c.model_timeout_ms, 5000);
+    assert_int_equal(load(environment, given, 2), AC_ERR_INVALID);
+    assert_string_equal(err.message, "model: a model-name goes with it");
+    assert_true(config_find("model-key", 9)->commands & CONFIG_NO_FLAG);
+}
+
 static void test_paths_in_a_file(void **state)
 {
     config_given given = flag("config", file_path);
@@ -354,19 +373,13 @@ static void test_environment_names(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_defaults),
-        cmocka_unit_test(test_each_default_is_valid),
-        cmocka_unit_test(test_precedence),
-        cmocka_unit_test(test_values),
-        cmocka_unit_test(test_paths_in_a_file),
-        cmocka_unit_test(test_wrong_values),
-        cmocka_unit_test(test_listen),
-        cmocka_unit_test(test_wrong_files),
-        cmocka_unit_test(test_files_that_cannot_be_read),
-        cmocka_unit_test(test_yaml_limits),
-        cmocka_unit_test(test_yaml_flattening),
-        cmocka_unit_test(test_suggestions),
-        cmocka_unit_test(test_environment_names),
+        cmocka_unit_test(test_defaults),     cmocka_unit_test(test_each_default_is_valid),
+        cmocka_unit_test(test_precedence),   cmocka_unit_test(test_values),
+        cmocka_unit_test(test_models),       cmocka_unit_test(test_paths_in_a_file),
+        cmocka_unit_test(test_wrong_values), cmocka_unit_test(test_listen),
+        cmocka_unit_test(test_wrong_files),  cmocka_unit_test(test_files_that_cannot_be_read),
+        cmocka_unit_test(test_yaml_limits),  cmocka_unit_test(test_yaml_flattening),
+        cmocka_unit_test(test_suggestions),  cmocka_unit_test(test_environment_names),
     };
 
     return cmocka_run_group_tests(tests, set_up, tear_down);

@@ -250,6 +250,52 @@ static ac_status count_run(store *s, const job *j, const job_run *run, void *arg
     return AC_OK;
 }
 
+typedef struct by_key {
+    const char *prefix;
+    int64_t after_id;
+    arena *memory;
+    job *jobs;
+    size_t count;
+} by_key;
+
+static ac_status list_by_key(store_tx *tx, void *arg, ac_error *err)
+{
+    by_key *b = arg;
+    job_filter filter = {.kind = "work", .key_prefix = b->prefix, .after_id = b->after_id, .limit = 10};
+
+    return jobs_list(tx, &filter, b->memory, &b->jobs, &b->count, err);
+}
+
+static ac_status forget_by_key(store_tx *tx, void *arg, ac_error *err)
+{
+    return jobs_forget(tx, "work", arg, err);
+}
+
+static void keys_have_beginnings(void **state)
+{
+    fixture *f = *state;
+    _cleanup_(arena_done) arena memory = ARENA_INIT;
+    by_key b = {.prefix = "a/", .memory = &memory};
+    ac_error err;
+
+    for (size_t i = 0; i < 5; i++)
+        enqueue(f->s, &(job_spec){.kind = "work", .key = (const char *const[]){"a", "a/1", "a/2", "a0", "b/1"}[i]});
+    enqueue(f->s, &(job_spec){.kind = "other", .key = "a/1"});
+    assert_ok(store_read(f->s, list_by_key, &b, &err));
+    assert_int_equal(b.count, 2);
+    assert_string_equal(b.jobs[0].key, "a/1");
+    assert_string_equal(b.jobs[1].key, "a/2");
+    b.after_id = b.jobs[0].id;
+    assert_ok(store_read(f->s, list_by_key, &b, &err));
+    assert_int_equal(b.count, 1);
+
+    fixture_sql(f->s, "UPDATE jobs SET state = 'running' WHERE kind = 'work' AND key = 'a/2'");
+    assert_ok(store_write(f->s, forget_by_key, (void *)"a/", &err));
+    assert_int_equal(fixture_number(f->s, "SELECT COUNT(*) FROM jobs"), 5);
+    assert_int_equal(fixture_number(f->s, "SELECT COUNT(*) FROM jobs WHERE key = 'a/1'"), 1);
+    assert_int_equal(store_write(f->s, forget_by_key, (void *)"", &err), AC_ERR_INVALID);
+}
+
 static void two_runners_share_the_work(void **state)
 {
     fixture *f = *state;
@@ -288,6 +334,63 @@ static ac_status fail_always(store *s, const job *j, const job_run *run, void *a
     (void)run;
     atomic_fetch_add((atomic_int *)arg, 1);
     return ac_error_set(err, AC_ERR_IO, "out of luck");
+}
+
+/* ---- a handler that ends its job in its own transaction, and is slow to return ---- */
+
+typedef struct slow_end {
+    atomic_int runs;
+    atomic_bool second_began, go_on;
+    atomic_int refused; /* job_done of the second run */
+} slow_end;
+
+static void wait_until(atomic_bool *flag)
+{
+    while (!atomic_load(flag))
+        sched_yield();
+}
+
+static ac_status end_slowly(store *s, const job *j, const job_run *run, void *arg, ac_error *err)
+{
+    slow_end *e = arg;
+    act a = {.what = "done", .j = j};
+
+    (void)run;
+    if (atomic_fetch_add(&e->runs, 1) == 0) {
+        enqueue(s, &(job_spec){.kind = "slow", .key = "k"}); /* once more */
+        AC_TRY(store_write(s, run_act, &a, err));
+        wait_until(&e->second_began);
+        return AC_OK; /* the runner says that it is done, which it is already */
+    }
+    atomic_store(&e->second_began, true);
+    wait_until(&e->go_on);
+    if (store_write(s, run_act, &a, err) != AC_OK)
+        atomic_store(&e->refused, 1);
+    return AC_OK;
+}
+
+static void first_run_does_not_end_the_second(void **state)
+{
+    fixture *f = *state;
+    slow_end e = {0};
+    job_handler handler = {.kind = "slow", .run = end_slowly, .arg = &e};
+    store_stats before, now;
+    job_runner *r;
+    ac_error err;
+
+    enqueue(f->s, &(job_spec){.kind = "slow", .key = "k"});
+    store_get_stats(f->s, &before);
+    assert_ok(job_runner_start(f->s, &(job_runner_options){.handlers = &handler, .handler_count = 1, .poll_ms = 20}, &r,
+                               &err));
+    wait_until(&e.second_began);
+    do { /* the outcome of the first run has been written */
+        sched_yield();
+        store_get_stats(f->s, &now);
+    } while (now.failures == before.failures && fixture_number(f->s, "SELECT COUNT(*) FROM jobs") == 1);
+    atomic_store(&e.go_on, true);
+    assert_true(job_runner_stop(r, 5000));
+    assert_int_equal(atomic_load(&e.refused), 0);
+    assert_int_equal(fixture_number(f->s, "SELECT COUNT(*) FROM jobs"), 0);
 }
 
 static void failing_jobs_die(void **state)
@@ -440,7 +543,9 @@ int main(int argc, char **argv)
         cmocka_unit_test_setup_teardown(asked_for_while_running, fixture_set_up, fixture_tear_down),
         cmocka_unit_test_setup_teardown(lost_leases_end_nothing, fixture_set_up, fixture_tear_down),
         cmocka_unit_test_setup_teardown(queue_is_visible, fixture_set_up, fixture_tear_down),
+        cmocka_unit_test_setup_teardown(keys_have_beginnings, fixture_set_up, fixture_tear_down),
         cmocka_unit_test_setup_teardown(two_runners_share_the_work, fixture_set_up, fixture_tear_down),
+        cmocka_unit_test_setup_teardown(first_run_does_not_end_the_second, fixture_set_up, fixture_tear_down),
         cmocka_unit_test_setup_teardown(failing_jobs_die, fixture_set_up, fixture_tear_down),
         cmocka_unit_test_setup_teardown(stop_tells_handlers, fixture_set_up, fixture_tear_down),
         cmocka_unit_test_setup_teardown(killed_process_loses_no_job, fixture_set_up, fixture_tear_down),

@@ -189,6 +189,8 @@ static void many_daemons_start_at_once(void **state)
 
     fixture_sql(f->s, "DROP TABLE store_meta");
     fixture_sql(f->s, "DROP TABLE resources, tags, policies, client_tokens, jobs, sessions");
+    fixture_sql(f->s, "DROP TABLE memory_sessions, memory_events, memory_branches, memory_cursors, memory_records,"
+                      " memory_namespaces, memory_removals");
     fixture_sql(f->s, "DROP FUNCTION now_ms()");
     for (int i = 0; i < 8; i++)
         assert_int_equal(pthread_create(&threads[i], NULL, open_again, f->url), 0);

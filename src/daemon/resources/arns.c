@@ -20,6 +20,7 @@ static const arn_kind kinds[] = {
     {KIND_CODE_INTERPRETER, AWS_SERVICE, "code-interpreter-custom/" ID},
     {KIND_AGENT_RUNTIME, AWS_SERVICE, "runtime/" ID},
     {KIND_AGENT_RUNTIME_ENDPOINT, AWS_SERVICE, "runtime/" PARENT "/runtime-endpoint/" ID},
+    {KIND_MEMORY, AWS_SERVICE, "memory/" ID},
 };
 
 const arn_kind *arn_kind_find(const char *kind)

@@ -20,6 +20,7 @@
 #define KIND_CODE_INTERPRETER "code-interpreter"
 #define KIND_AGENT_RUNTIME "agent-runtime"
 #define KIND_AGENT_RUNTIME_ENDPOINT "agent-runtime-endpoint"
+#define KIND_MEMORY "memory"
 
 /* How the ARNs of a kind are built. */
 typedef struct arn_kind {

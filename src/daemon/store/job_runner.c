@@ -4,6 +4,9 @@
  * this process has queued something; and for poll_ms at most, for those who queue elsewhere.  It looks with a read
  * before it claims with a write.  It claims no more than it has places for, so a claimed job begins at once.
  *
+ * Each look for jobs claims under a name of its own: a job whose handler has ended it (job_done), and that was asked
+ * for again, may be claimed anew before the run of the first time is quite over, and that must not end the second.
+ *
  * Leases are renewed after a third of their time.  A run whose lease could not be renewed in time counts as lost: its
  * handler is told, and whatever it still says about the job finds no row to change (jobs.c).
  *
@@ -15,6 +18,7 @@
 #include "base/workers.h"
 #include "daemon/store/engine.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -27,6 +31,7 @@
 #define RETRY_MAX_MS_DEFAULT (5 * 60 * 1000)
 #define TROUBLE_MS 1000 /* until the next look when the store fails */
 #define HANDLERS_MAX 24
+#define OWNER_SIZE (UUID_SIZE + 24) /* the runner's name, and a number */
 
 struct job_run {
     workers_job work;
@@ -47,7 +52,8 @@ struct job_runner {
     size_t handler_count;
     unsigned running_max, lease_ms, poll_ms, retry_ms, retry_max_ms;
     bool alone;
-    char owner[UUID_SIZE];
+    char name[UUID_SIZE];
+    uint64_t claims; /* so far; the runner thread's */
     workers *workers;
     pthread_t thread;
     bool started;
@@ -166,10 +172,10 @@ static bool copy_job(job_run *run, const job *j)
     run->job.kind = arena_copy(&run->memory, j->kind, strlen(j->kind));
     run->job.key = j->key ? arena_copy(&run->memory, j->key, strlen(j->key)) : NULL;
     run->job.payload = arena_copy(&run->memory, j->payload, strlen(j->payload));
-    run->job.owner = run->runner->owner;
+    run->job.owner = arena_copy(&run->memory, j->owner, strlen(j->owner));
     run->job.state = "running";
     run->job.last_error = NULL;
-    return run->job.kind && run->job.payload && (run->job.key || !j->key);
+    return run->job.kind && run->job.payload && run->job.owner && (run->job.key || !j->key);
 }
 
 static ac_status release(store_tx *tx, void *arg, ac_error *err)
@@ -205,6 +211,7 @@ static void begin(job_runner *r, job *j, uint64_t held_until_ms)
 
 typedef struct claim {
     job_runner *runner;
+    char owner[OWNER_SIZE];
     arena *memory;
     size_t limit;
     job *jobs;
@@ -225,7 +232,7 @@ static ac_status take(store_tx *tx, void *arg, ac_error *err)
     job_runner *r = c->runner;
     job_claim what = {.kinds = r->kinds,
                       .kind_count = r->handler_count,
-                      .owner = r->owner,
+                      .owner = c->owner,
                       .lease_ms = r->lease_ms,
                       .limit = c->limit};
 
@@ -245,6 +252,7 @@ static uint64_t serve(job_runner *r, unsigned places)
     if (c.wait_ms > 0)
         return (uint64_t)c.wait_ms;
     uint64_t held_until_ms = clock_monotonic_ms() + r->lease_ms;
+    snprintf(c.owner, sizeof c.owner, "%s/%llu", r->name, (unsigned long long)++r->claims);
     if (store_write(r->store, take, &c, &err) != AC_OK) {
         ac_log_warning("jobs cannot be taken: %s", err.message);
         return TROUBLE_MS;
@@ -257,6 +265,7 @@ static uint64_t serve(job_runner *r, unsigned places)
 typedef struct renewal {
     int64_t id;
     int attempt;
+    char owner[OWNER_SIZE];
     bool done, lost;
 } renewal;
 
@@ -272,7 +281,7 @@ static ac_status renew(store_tx *tx, void *arg, ac_error *err)
 
     for (size_t i = 0; i < all->count; i++) {
         renewal *each = &all->items[i];
-        job j = {.id = each->id, .attempt = each->attempt, .owner = all->runner->owner};
+        job j = {.id = each->id, .attempt = each->attempt, .owner = each->owner};
         ac_status status = job_renew(tx, &j, all->runner->lease_ms, err);
         each->done = status == AC_OK;
         each->lost = status == AC_ERR_CONFLICT;
@@ -290,7 +299,7 @@ static void note_renewals(job_runner *r, const renewals *all, bool written, uint
     for (job_run *run = r->runs; run; run = run->next) {
         for (size_t i = 0; i < all->count; i++) {
             const renewal *each = &all->items[i];
-            if (each->id != run->job.id || each->attempt != run->job.attempt || !written)
+            if (each->id != run->job.id || strcmp(each->owner, run->job.owner) != 0 || !written)
                 continue;
             if (each->done)
                 run->held_until_ms = held_until_ms;
@@ -303,6 +312,12 @@ static void note_renewals(job_runner *r, const renewals *all, bool written, uint
     pthread_mutex_unlock(&r->lock);
 }
 
+static void note_run(renewal *each, const job_run *run)
+{
+    *each = (renewal){.id = run->job.id, .attempt = run->job.attempt};
+    snprintf(each->owner, sizeof each->owner, "%s", run->job.owner);
+}
+
 static void keep_leases(job_runner *r)
 {
     renewals *all = calloc(1, sizeof(*all));
@@ -313,7 +328,7 @@ static void keep_leases(job_runner *r)
     pthread_mutex_lock(&r->lock);
     for (const job_run *run = r->runs; run && all->count < RUNNING_LIMIT; run = run->next) {
         if (!atomic_load(&run->lost))
-            all->items[all->count++] = (renewal){.id = run->job.id, .attempt = run->job.attempt};
+            note_run(&all->items[all->count++], run);
     }
     pthread_mutex_unlock(&r->lock);
     if (all->count) {
@@ -417,7 +432,7 @@ ac_status job_runner_start(store *s, const job_runner_options *options, job_runn
     r->store = s;
     r->waker.wake = wake;
     take_options(r, options);
-    uuid_v4(r->owner);
+    uuid_v4(r->name);
     pthread_mutex_init(&r->lock, NULL);
     store_cond_init(&r->changed);
     r->workers = workers_new(&(workers_options){.threads_max = r->running_max});

@@ -3,9 +3,9 @@
  * due_ms says when anybody may take the row: the time it is to run, or, while it is running, the end of its lease.  So
  * one comparison finds what waits and what was left behind by a dead process.  A dead job has no due_ms.
  *
- * Who holds a lease is known by owner and attempt together: attempts rises with each claim, so an owner that lost a job
- * and got it again cannot end the second run with the first.  Every change by the holder names both, and finds nothing
- * when the lease is lost.
+ * Who holds a lease is known by owner and attempt together: attempts rises with each claim, and owners are new with
+ * each claim (a job that comes back begins with attempt 1 again), so one that lost a job and got it again cannot end
+ * the second run with the first.  Every change by the holder names both, and finds nothing when the lease is lost.
  *
  * All times come from the store's clock (now_ms), which daemons on several machines have in common. */
 #include "daemon/store/jobs.h"
@@ -257,6 +257,36 @@ ac_status jobs_count(store_tx *tx, arena *memory, job_count **ret_counts, size_t
     return AC_OK;
 }
 
+/* Keys in [*ret_from, *ret_to) begin with prefix. */
+static ac_status prefix_range(const char *prefix, arena *memory, const char **ret_from, const char **ret_to,
+                              ac_error *err)
+{
+    size_t length = strlen(prefix);
+    char *to = arena_copy(memory, prefix, length);
+
+    if (!to)
+        return ac_error_set(err, AC_ERR_NOMEM, "out of memory");
+    if (length == 0 || (unsigned char)prefix[length - 1] >= 0x7e)
+        return ac_error_set(err, AC_ERR_INVALID, "keys are not looked for by this beginning");
+    to[length - 1]++;
+    *ret_from = prefix;
+    *ret_to = to;
+    return AC_OK;
+}
+
+static ac_status list_by_key(store_tx *tx, const job_filter *filter, arena *memory, sql_rows *rows, ac_error *err)
+{
+    static const char text[] = "SELECT " COLUMNS " FROM jobs WHERE kind = $1 AND key >= $2 AND key < $3 AND id > $4"
+                               " AND (state = $5 OR CAST($5 AS TEXT) IS NULL) ORDER BY id LIMIT $6";
+    const char *from = NULL, *to = NULL;
+
+    AC_TRY(prefix_range(filter->key_prefix, memory, &from, &to, err));
+    return sql_query(tx, text,
+                     SQL_VALUES(sql_text(filter->kind), sql_text(from), sql_text(to), sql_int(filter->after_id),
+                                sql_text(filter->state), sql_int((int64_t)filter->limit)),
+                     rows, err);
+}
+
 ac_status jobs_list(store_tx *tx, const job_filter *filter, arena *memory, job **ret_jobs, size_t *ret_count,
                     ac_error *err)
 {
@@ -267,10 +297,13 @@ ac_status jobs_list(store_tx *tx, const job_filter *filter, arena *memory, job *
 
     if (filter->limit < 1 || filter->limit > JOB_PAGE_MAX)
         return ac_error_set(err, AC_ERR_INVALID, "a page has 1 to %d entries", JOB_PAGE_MAX);
-    AC_TRY(sql_query(tx, text,
-                     SQL_VALUES(sql_int(filter->after_id), sql_text(filter->kind), sql_text(filter->state),
-                                sql_int((int64_t)filter->limit)),
-                     &rows, err));
+    if (filter->key_prefix)
+        AC_TRY(list_by_key(tx, filter, memory, &rows, err));
+    else
+        AC_TRY(sql_query(tx, text,
+                         SQL_VALUES(sql_int(filter->after_id), sql_text(filter->kind), sql_text(filter->state),
+                                    sql_int((int64_t)filter->limit)),
+                         &rows, err));
     return read_rows(&rows, filter->limit, memory, ret_jobs, ret_count, err);
 }
 
@@ -291,4 +324,14 @@ ac_status job_delete(store_tx *tx, int64_t id, ac_error *err)
 
     AC_TRY(sql_run(tx, "DELETE FROM jobs WHERE id = $1 AND state = 'dead'", SQL_VALUES(sql_int(id)), &changed, err));
     return changed ? AC_OK : ac_error_set(err, AC_ERR_NOT_FOUND, "there is no dead job %lld", (long long)id);
+}
+
+ac_status jobs_forget(store_tx *tx, const char *kind, const char *prefix, ac_error *err)
+{
+    static const char text[] = "DELETE FROM jobs WHERE kind = $1 AND key >= $2 AND key < $3 AND state <> 'running'";
+    _cleanup_(arena_done) arena memory = ARENA_INIT;
+    const char *from = NULL, *to = NULL;
+
+    AC_TRY(prefix_range(prefix, &memory, &from, &to, err));
+    return sql_run(tx, text, SQL_VALUES(sql_text(kind), sql_text(from), sql_text(to)), NULL, err);
 }

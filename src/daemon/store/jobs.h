@@ -39,7 +39,7 @@ typedef struct job {
     const char *key; /* may be NULL */
     const char *payload;
     int attempt;            /* 1 for the first */
-    const char *owner;      /* who has the lease */
+    const char *owner;      /* who has the lease: another name for each claim */
     const char *state;      /* "ready", "running", "dead" */
     int64_t due_ms;         /* when it may be taken: run time, or end of the lease; 0: dead */
     const char *last_error; /* NULL: has not failed */
@@ -55,7 +55,7 @@ ac_status job_done(store_tx *tx, const job *j, ac_error *err) AC_MUST_USE;
 typedef struct job_claim {
     const char *const *kinds;
     size_t kind_count;
-    const char *owner;
+    const char *owner; /* never the same one twice: a job that comes back is at its first attempt again */
     unsigned lease_ms;
     size_t limit;
 } job_claim;
@@ -90,10 +90,11 @@ typedef struct job_count {
 ac_status jobs_count(store_tx *tx, arena *memory, job_count **ret_counts, size_t *ret_count, ac_error *err) AC_MUST_USE;
 
 typedef struct job_filter {
-    const char *kind;  /* NULL: any */
-    const char *state; /* NULL: any */
-    int64_t after_id;  /* of the last job on the page before */
-    size_t limit;      /* 1 to JOB_PAGE_MAX */
+    const char *kind;       /* NULL: any */
+    const char *state;      /* NULL: any */
+    const char *key_prefix; /* NULL: any; needs a kind */
+    int64_t after_id;       /* of the last job on the page before */
+    size_t limit;           /* 1 to JOB_PAGE_MAX */
 } job_filter;
 
 /* A page of the queue, oldest first. */
@@ -103,5 +104,8 @@ ac_status jobs_list(store_tx *tx, const job_filter *filter, arena *memory, job *
 /* A dead job begins anew, or is deleted.  AC_ERR_NOT_FOUND: there is no such dead job. */
 ac_status job_revive(store_tx *tx, int64_t id, ac_error *err) AC_MUST_USE;
 ac_status job_delete(store_tx *tx, int64_t id, ac_error *err) AC_MUST_USE;
+
+/* What the jobs of a kind whose keys begin with prefix were about is gone: delete those that are not running. */
+ac_status jobs_forget(store_tx *tx, const char *kind, const char *prefix, ac_error *err) AC_MUST_USE;
 
 #endif

@@ -94,9 +94,101 @@ static const char sessions_step[] =
     "CREATE INDEX sessions_by_daemon ON sessions (daemon);"
     "CREATE INDEX sessions_by_url ON sessions (url);";
 
+static const char memory_step[] =
+    /* Conversations.  A row stays when its events are gone, until the sweep: ListSessions tells those with events from
+     * the others. */
+    "CREATE TABLE memory_sessions ("
+    " id @ID,"
+    " memory @TEXT NOT NULL,"
+    " actor @TEXT NOT NULL,"
+    " session @TEXT NOT NULL,"
+    " created_ms @INT NOT NULL"
+    "@END;"
+    "CREATE UNIQUE INDEX memory_sessions_by_name ON memory_sessions (memory, actor, session);"
+    "CREATE INDEX memory_sessions_by_age ON memory_sessions (memory, actor, id);"
+
+    /* id is the order in which events arrived, at_ms the time that their senders gave them.  branch is NULL on the main
+     * line, root the rootEventId as it was given.  extractable: strategies may draw knowledge from it. */
+    "CREATE TABLE memory_events ("
+    " id @ID,"
+    " session @INT NOT NULL,"
+    " at_ms @INT NOT NULL,"
+    " created_ms @INT NOT NULL,"
+    " expires_ms @INT NOT NULL,"
+    " token @BLOB,"
+    " branch @TEXT,"
+    " root @TEXT,"
+    " metadata @TEXT,"
+    " extractable @INT NOT NULL,"
+    " payload @BLOB NOT NULL"
+    "@END;"
+    "CREATE UNIQUE INDEX memory_events_by_time ON memory_events (session, at_ms, id);"
+    "CREATE UNIQUE INDEX memory_events_by_token ON memory_events (token) WHERE token IS NOT NULL;"
+    "CREATE INDEX memory_events_by_expiry ON memory_events (expires_ms);"
+    "CREATE INDEX memory_events_to_extract ON memory_events (session, id) WHERE extractable = 1;"
+
+    /* Where a branch leaves its parent (NULL: the main line): behind the event root at root_ms.  root NULL: nowhere. */
+    "CREATE TABLE memory_branches ("
+    " session @INT NOT NULL,"
+    " name @TEXT NOT NULL,"
+    " root_ms @INT,"
+    " root @INT,"
+    " parent @TEXT,"
+    " PRIMARY KEY (session, name)"
+    "@END;"
+
+    /* How far a strategy has come with a session: the id of the last event it has taken in. */
+    "CREATE TABLE memory_cursors ("
+    " session @INT NOT NULL,"
+    " strategy @TEXT NOT NULL,"
+    " event @INT NOT NULL,"
+    " PRIMARY KEY (session, strategy)"
+    "@END;"
+
+    /* Long-term records.  version: that of the namespace when the record last changed.  session: which conversation it
+     * was drawn from; NULL for those that clients put.  superseded: the record that took its place. */
+    "CREATE TABLE memory_records ("
+    " id @ID,"
+    " memory @TEXT NOT NULL,"
+    " record @TEXT NOT NULL,"
+    " namespace @TEXT NOT NULL,"
+    " strategy @TEXT,"
+    " session @INT,"
+    " content @TEXT NOT NULL,"
+    " metadata @TEXT,"
+    " at_ms @INT NOT NULL,"
+    " created_ms @INT NOT NULL,"
+    " updated_ms @INT NOT NULL,"
+    " version @INT NOT NULL,"
+    " superseded @TEXT"
+    "@END;"
+    "CREATE UNIQUE INDEX memory_records_by_name ON memory_records (memory, record);"
+    "CREATE UNIQUE INDEX memory_records_by_age ON memory_records (memory, namespace, id);"
+    "CREATE INDEX memory_records_by_version ON memory_records (memory, namespace, version, id);"
+    "CREATE INDEX memory_records_by_session ON memory_records (session, strategy, id) WHERE session IS NOT NULL;"
+
+    /* version rises with each change of the namespace's records; removals up to floor are no longer known. */
+    "CREATE TABLE memory_namespaces ("
+    " memory @TEXT NOT NULL,"
+    " namespace @TEXT NOT NULL,"
+    " version @INT NOT NULL,"
+    " floor @INT NOT NULL,"
+    " PRIMARY KEY (memory, namespace)"
+    "@END;"
+    "CREATE TABLE memory_removals ("
+    " memory @TEXT NOT NULL,"
+    " namespace @TEXT NOT NULL,"
+    " version @INT NOT NULL,"
+    " record @TEXT NOT NULL,"
+    " removed_ms @INT NOT NULL,"
+    " PRIMARY KEY (memory, namespace, version, record)"
+    "@END;"
+    "CREATE INDEX memory_removals_by_age ON memory_removals (removed_ms);";
+
 const schema_step schema_steps[] = {
     {.both = first_step},
     {.both = sessions_step},
+    {.both = memory_step},
 };
 
 const size_t schema_step_count = ARRAY_SIZE(schema_steps);

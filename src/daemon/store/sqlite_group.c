@@ -10,11 +10,19 @@
  *
  * Invariants, under the lock: `led` is true exactly while some thread is leader, or has been called to be; while the
  * queue is not empty, it is led.  A request that was taken from the queue is answered by its leader, whatever happens:
- * its owner may give up waiting only while it is in the queue, for its arguments live on the owner's stack. */
+ * its owner may give up waiting only while it is in the queue, for its arguments live on the owner's stack.
+ *
+ * An owner sleeps on its request's state itself (a futex) and not on a condition under the lock: a leader wakes all of
+ * its group at once, and none of them is to be woken only to wait for the lock.  The request is gone as soon as its
+ * owner sees it done, so that is the last that a leader writes to it; the call that wakes knows no more than the
+ * address. */
 #include "daemon/store/sqlite_group.h"
 
 #include <errno.h>
+#include <linux/futex.h>
 #include <stdlib.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #define GROUP_MAX_DEFAULT 256
 
@@ -25,9 +33,8 @@ typedef struct request {
     void *arg;
     ac_error *err;
     ac_status status;
-    bool wakes; /* it queued jobs */
-    request_state state;
-    pthread_cond_t changed;
+    bool wakes;        /* it queued jobs */
+    atomic_uint state; /* request_state; changed under the lock but for the last time */
     struct request *next;
 } request;
 
@@ -161,14 +168,29 @@ static void remove_queued(sqlite_group *g, const request *r)
         g->last = before;
 }
 
+static void set_state(request *r, request_state state)
+{
+    atomic_store_explicit(&r->state, state, memory_order_release);
+}
+
+static request_state state_of(request *r)
+{
+    return (request_state)atomic_load_explicit(&r->state, memory_order_acquire);
+}
+
+static void wake_owner(atomic_uint *state)
+{
+    syscall(SYS_futex, state, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
+}
+
 static request *take_batch(sqlite_group *g)
 {
     request *batch = g->first, *last = batch;
 
-    last->state = REQUEST_TAKEN;
+    set_state(last, REQUEST_TAKEN);
     for (unsigned count = 1; last->next && count < g->group_max; count++) {
         last = last->next;
-        last->state = REQUEST_TAKEN;
+        set_state(last, REQUEST_TAKEN);
     }
     g->first = last->next;
     if (!g->first)
@@ -177,30 +199,49 @@ static request *take_batch(sqlite_group *g)
     return batch;
 }
 
-/* Hand the lead to the first in the queue, if there is one.  Under the lock. */
-static void pass_lead(sqlite_group *g)
+/* Hand the lead to the first in the queue, if there is one; it cannot leave any more.  Under the lock. */
+static request *pass_lead(sqlite_group *g)
 {
     g->led = g->first != NULL;
-    if (g->first) {
-        g->first->state = REQUEST_CALLED;
-        pthread_cond_signal(&g->first->changed);
-    }
+    if (g->first)
+        set_state(g->first, REQUEST_CALLED);
+    return g->first;
 }
 
-/* Run the batch that the leader's own request heads.  Called with the lock held, as it is again afterwards.  Signals
- * are sent under the lock: a request lives on its owner's stack and is gone as soon as the owner sees it done. */
-static void lead(sqlite_group *g)
+/* Run the batch that the leader's own request heads.  Called with the lock held. */
+static void lead_and_unlock(sqlite_group *g)
 {
-    request *batch = take_batch(g);
+    request *batch = take_batch(g), *called;
 
     pthread_mutex_unlock(&g->lock);
     run_batch(g, batch);
     pthread_mutex_lock(&g->lock);
-    pass_lead(g);
-    for (request *r = batch, *next; r; r = next) {
+    called = pass_lead(g);
+    pthread_mutex_unlock(&g->lock);
+    if (called)
+        wake_owner(&called->state);
+    for (request *r = batch->next, *next; r; r = next) { /* the first is our own */
+        atomic_uint *state = &r->state;
+
         next = r->next;
-        r->state = REQUEST_DONE;
-        pthread_cond_signal(&r->changed);
+        set_state(r, REQUEST_DONE);
+        wake_owner(state);
+    }
+}
+
+/* Sleep until the state is none in which there is nothing to do.  deadline (may be NULL) is of the monotonic clock;
+ * false: it has passed. */
+static bool sleep_until_changed(request *r, const struct timespec *deadline)
+{
+    for (;;) {
+        request_state state = state_of(r);
+
+        if (state == REQUEST_CALLED || state == REQUEST_DONE)
+            return true;
+        long rc =
+            syscall(SYS_futex, &r->state, FUTEX_WAIT_BITSET_PRIVATE, state, deadline, NULL, FUTEX_BITSET_MATCH_ANY);
+        if (rc != 0 && errno == ETIMEDOUT)
+            return false;
     }
 }
 
@@ -208,37 +249,37 @@ static void lead(sqlite_group *g)
 static bool wait_turn(sqlite_group *g, request *r)
 {
     struct timespec deadline = store_deadline(g->store->wait_ms);
+    bool left;
 
-    while (r->state == REQUEST_QUEUED) {
-        if (pthread_cond_timedwait(&r->changed, &g->lock, &deadline) == ETIMEDOUT && r->state == REQUEST_QUEUED) {
-            remove_queued(g, r);
-            return false;
-        }
-    }
-    while (r->state == REQUEST_TAKEN)
-        pthread_cond_wait(&r->changed, &g->lock);
-    return true;
+    if (sleep_until_changed(r, &deadline))
+        return true;
+    pthread_mutex_lock(&g->lock);
+    left = state_of(r) == REQUEST_QUEUED;
+    if (left)
+        remove_queued(g, r);
+    pthread_mutex_unlock(&g->lock);
+    return !left && sleep_until_changed(r, NULL);
 }
 
 ac_status sqlite_group_write(sqlite_group *g, store_fn fn, void *arg, ac_error *err)
 {
     request mine = {.fn = fn, .arg = arg, .err = err};
-    bool in_time = true;
+    bool led;
 
-    store_cond_init(&mine.changed);
     pthread_mutex_lock(&g->lock);
     push(g, &mine);
-    if (g->led)
-        in_time = wait_turn(g, &mine);
-    else
-        mine.state = REQUEST_CALLED;
-    if (mine.state == REQUEST_CALLED) {
-        g->led = true;
-        lead(g);
+    led = g->led;
+    if (!led)
+        set_state(&mine, REQUEST_CALLED);
+    g->led = true;
+    if (led) {
+        pthread_mutex_unlock(&g->lock);
+        if (!wait_turn(g, &mine))
+            return ac_error_set(err, AC_ERR_TIMEOUT, "the store was busy for longer than %u ms", g->store->wait_ms);
+        if (state_of(&mine) == REQUEST_DONE)
+            return mine.status;
+        pthread_mutex_lock(&g->lock);
     }
-    pthread_mutex_unlock(&g->lock);
-    pthread_cond_destroy(&mine.changed);
-    if (!in_time)
-        return ac_error_set(err, AC_ERR_TIMEOUT, "the store was busy for longer than %u ms", g->store->wait_ms);
+    lead_and_unlock(g);
     return mine.status;
 }

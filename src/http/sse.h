@@ -1,6 +1,6 @@
 /* sse.h - Server-Sent Events (the WHATWG's text/event-stream), sans-IO: bytes in, events out. */
-#ifndef CLIENT_SSE_H
-#define CLIENT_SSE_H
+#ifndef HTTP_SSE_H
+#define HTTP_SSE_H
 
 #include "base/buf.h"
 

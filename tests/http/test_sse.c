@@ -6,7 +6,7 @@
 
 #include <cmocka.h>
 
-#include "client/sse.h"
+#include "http/sse.h"
 
 #include <stdlib.h>
 #include <string.h>

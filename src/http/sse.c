@@ -1,6 +1,6 @@
 /* sse.c - reading text/event-stream: lines end in CR, LF or CRLF; "data", "event" and "id" fields; a blank line ends an
  * event.  "retry" is for those who connect again, which nobody does for an answer to a POST. */
-#include "client/sse.h"
+#include "http/sse.h"
 
 #include <string.h>
 
