@@ -18,6 +18,7 @@
 #define MIB ((size_t)1 << 20)
 #define TAKERS 40
 #define MEMORY_MIB 1024 /* four times the limit */
+#define OUTRUN_MIB 2048 /* more than one process may have before the watch looks, where no cgroup counts (guest/init) */
 
 static void fork_bomb(void)
 {
@@ -50,14 +51,14 @@ static void touch(char *memory, size_t bytes)
 static void memory(void)
 {
     announce("memory");
-    for (int i = 0; i < MEMORY_MIB; i++) {
+    for (int i = 0; i < OUTRUN_MIB; i++) {
         char *more = mmap(NULL, MIB, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
         if (more == MAP_FAILED)
             pause();
         touch(more, MIB);
     }
-    claim("took %d MiB", MEMORY_MIB);
+    claim("took %d MiB", OUTRUN_MIB);
 }
 
 /* In files that are mapped by nobody. */
