@@ -10,41 +10,7 @@
 
 #include <cmocka.h>
 
-void *__real_malloc(size_t size);
-void *__real_realloc(void *block, size_t size);
-void *__real_calloc(size_t count, size_t size);
-void *__wrap_malloc(size_t size);
-void *__wrap_realloc(void *block, size_t size);
-void *__wrap_calloc(size_t count, size_t size);
-
-/* Allocations that still succeed before one fails; negative: all do. */
-static int allocations_left = -1;
-static bool has_failed;
-
-static bool may_allocate(void)
-{
-    if (allocations_left < 0)
-        return true;
-    if (allocations_left-- > 0)
-        return true;
-    has_failed = true;
-    return false;
-}
-
-void *__wrap_malloc(size_t size)
-{
-    return may_allocate() ? __real_malloc(size) : NULL;
-}
-
-void *__wrap_realloc(void *block, size_t size)
-{
-    return may_allocate() ? __real_realloc(block, size) : NULL;
-}
-
-void *__wrap_calloc(size_t count, size_t size)
-{
-    return may_allocate() ? __real_calloc(count, size) : NULL;
-}
+#include "../failing_malloc.h"
 
 #define TURN(n, who, said)                                                                                             \
     {                                                                                                                  \
