@@ -27,7 +27,7 @@ asan)
 tsan)
     dir=build-tsan
     configure "$dir" -Dwerror="${WERROR:-true}" -Dtests=enabled -Db_sanitize=thread -Dbench=false
-    export TSAN_OPTIONS=halt_on_error=0:second_deadlock_stack=1:suppressions=$ROOT/tests/tsan.supp
+    export TSAN_OPTIONS=halt_on_error=0:second_deadlock_stack=1
     set -- --suite threads --timeout-multiplier 5
     ;;
 *) die "no such kind of run: $kind (plain, asan, tsan)" ;;

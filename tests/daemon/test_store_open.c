@@ -299,6 +299,7 @@ typedef struct inserter {
     atomic_bool stop;
     atomic_int acknowledged;
     int failed, other;
+    ac_error last;
 } inserter;
 
 static void *insert_all_along(void *arg)
@@ -306,10 +307,14 @@ static void *insert_all_along(void *arg)
     inserter *w = arg;
 
     for (int64_t id = 0; !atomic_load(&w->stop) && id < 1000; id++) {
-        ac_status status = store_write(w->s, put_blob, &(blob){.id = id, .length = 10}, NULL);
-        if (status == AC_OK)
+        ac_error err;
+        ac_status status = store_write(w->s, put_blob, &(blob){.id = id, .length = 10}, &err);
+        if (status == AC_OK) {
             atomic_fetch_add(&w->acknowledged, 1);
-        else if (status == AC_ERR_IO) /* the restart came during a commit */
+            continue;
+        }
+        w->last = err;
+        if (status == AC_ERR_IO) /* the restart came during a commit */
             w->failed++;
         else
             w->other++;
@@ -336,6 +341,9 @@ static void server_restart_is_survived(void **state)
         sched_yield();
     atomic_store(&w.stop, true);
     pthread_join(thread, NULL);
+    if (w.other > 0 || w.failed > 1)
+        print_error("%d writes failed, %d of them in another way; the last: %s\n", w.failed + w.other, w.other,
+                    w.last.message);
     assert_int_equal(w.other, 0);
     assert_true(w.failed <= 1);
     int64_t there = fixture_number(f->s, "SELECT COUNT(*) FROM store_meta WHERE name LIKE 'b%'");

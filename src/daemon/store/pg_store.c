@@ -14,7 +14,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define ATTEMPTS_MAX 200 /* more a guard than a limit: the deadline comes first */
 #define PAUSE_MAX_MS 64
 #define COMMIT_GRACE_MS 3000
 
@@ -200,7 +199,7 @@ static ac_status pg_transaction(store *s, bool writes, store_fn fn, void *arg, a
         }
         if (status == AC_OK && tx.wakes)
             store_wake(s);
-        if (status == AC_OK || !tx.may_retry || attempt == ATTEMPTS_MAX || clock_monotonic_ms() >= deadline_ms)
+        if (status == AC_OK || !tx.may_retry || clock_monotonic_ms() >= deadline_ms)
             return status;
         atomic_fetch_add_explicit(&s->retries, 1, memory_order_relaxed);
         pause_before(attempt);
