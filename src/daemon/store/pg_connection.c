@@ -29,10 +29,9 @@ static void ignore_notice(void *arg, const PGresult *result)
     (void)result;
 }
 
-static ac_status set_up(pg_connection *c, ac_error *err)
+static ac_status set_up(pg_connection *c, bool *ret_transient, ac_error *err)
 {
     char text[512];
-    bool may_retry;
 
     /* An answer means "on disk", whatever the database's own default says. */
     snprintf(text, sizeof(text),
@@ -40,25 +39,37 @@ static ac_status set_up(pg_connection *c, ac_error *err)
              "SELECT set_config('synchronous_commit', 'on', false)"
              " WHERE current_setting('synchronous_commit') = 'off'",
              c->statement_ms, IDLE_IN_TRANSACTION_MS);
-    return pg_do(c, text, c->statement_ms + NETWORK_GRACE_MS, &may_retry, NULL, err);
+    return pg_do(c, text, c->statement_ms + NETWORK_GRACE_MS, ret_transient, NULL, err);
 }
 
-static ac_status begin_connect(pg_connection *c, const char *url, unsigned timeout_ms, bool *ret_transient,
-                               ac_error *err)
+static ac_status connect_once(pg_connection *c, const char *url, unsigned timeout_ms, bool *ret_transient,
+                              ac_error *err)
 {
     static const char *const names[] = {
         "connect_timeout", "fallback_application_name", "keepalives_idle", "client_encoding", "dbname", NULL};
     const char *const values[] = {"5", "agentcored", "30", "UTF8", url, NULL};
     ac_status status;
 
+    PQfinish(c->pg);
     c->pg = PQconnectStartParams(names, values, 1);
     if (!c->pg)
         return ac_error_set(err, AC_ERR_NOMEM, "out of memory");
     PQsetNoticeReceiver(c->pg, ignore_notice, NULL);
     status = pg_wait_connected(c->pg, timeout_ms, err);
-    /* A server that answers, but not to us, will not change its mind by itself. */
     *ret_transient = status == AC_ERR_TIMEOUT || (status != AC_OK && PQpingParams(names, values, 1) != PQPING_OK);
     return status;
+}
+
+/* A server that lets others in, but not us, will not change its mind by itself.  It may however have come up between
+ * the refusal and the look at it: so only a second refusal, by a server known to be up, is one that lasts. */
+static ac_status begin_connect(pg_connection *c, const char *url, unsigned timeout_ms, bool *ret_transient,
+                               ac_error *err)
+{
+    ac_status status = connect_once(c, url, timeout_ms, ret_transient, err);
+
+    if (status == AC_OK || status == AC_ERR_NOMEM || *ret_transient)
+        return status;
+    return connect_once(c, url, timeout_ms, ret_transient, err);
 }
 
 ac_status pg_connection_open(const store *s, const char *url, unsigned timeout_ms, pg_connection **ret_connection,
@@ -74,7 +85,7 @@ ac_status pg_connection_open(const store *s, const char *url, unsigned timeout_m
     if (status == AC_OK && PQsetnonblocking(c->pg, 1) != 0)
         status = ac_error_set(err, AC_ERR_IO, "the connection to the PostgreSQL server broke");
     if (status == AC_OK)
-        status = set_up(c, err);
+        status = set_up(c, ret_transient, err);
     if (status != AC_OK) {
         pg_connection_close(c);
         return status;

@@ -20,7 +20,7 @@ typedef struct pg_connection {
     } cache[PG_STATEMENTS_MAX];
 } pg_connection;
 
-/* *ret_transient (when it fails): whether the server may only be starting. */
+/* *ret_transient (when it fails): whether the server may only be starting, or just being stopped. */
 ac_status pg_connection_open(const store *s, const char *url, unsigned timeout_ms, pg_connection **ret_connection,
                              bool *ret_transient, ac_error *err) AC_MUST_USE;
 void pg_connection_close(pg_connection *c);
