@@ -11,9 +11,23 @@
 /* What <sanitizer/linux_syscall_hooks.h> declares; gcc has the function without the header. */
 void __sanitizer_syscall_pre_impl_close(long fd);
 
+typedef long (*syscall_fn)(long number, ...);
+
+/* Two threads may both look it up; they find the same. */
+static syscall_fn real_syscall(void)
+{
+    static syscall_fn found;
+    syscall_fn real = __atomic_load_n(&found, __ATOMIC_RELAXED);
+
+    if (!real) {
+        real = (syscall_fn)dlsym(RTLD_NEXT, "syscall");
+        __atomic_store_n(&found, real, __ATOMIC_RELAXED);
+    }
+    return real;
+}
+
 __attribute__((visibility("default"))) long syscall(long number, ...)
 {
-    static long (*next)(long number, ...);
     long arguments[6];
     va_list list;
 
@@ -21,9 +35,7 @@ __attribute__((visibility("default"))) long syscall(long number, ...)
     for (int i = 0; i < 6; i++)
         arguments[i] = va_arg(list, long);
     va_end(list);
-    if (!__atomic_load_n(&next, __ATOMIC_RELAXED))
-        __atomic_store_n(&next, (long (*)(long, ...))dlsym(RTLD_NEXT, "syscall"), __ATOMIC_RELAXED);
     if (number == SYS_close)
         __sanitizer_syscall_pre_impl_close(arguments[0]);
-    return next(number, arguments[0], arguments[1], arguments[2], arguments[3], arguments[4], arguments[5]);
+    return real_syscall()(number, arguments[0], arguments[1], arguments[2], arguments[3], arguments[4], arguments[5]);
 }
