@@ -184,13 +184,12 @@ static ac_status flight_begin(artifacts *all, const char *digest, const work *w,
 {
     struct timespec due = {.tv_sec = (time_t)(w->deadline_ms / 1000),
                            .tv_nsec = (long)(w->deadline_ms % 1000) * 1000000};
-    ac_status status = AC_OK;
+    ac_status status;
 
+    /* Asked before each wait: a close that came between the call's beginning and here has told those that waited. */
     pthread_mutex_lock(&all->lock);
-    while (status == AC_OK && in_flight(all, digest)) {
+    while ((status = work_go_on(w, err)) == AC_OK && in_flight(all, digest))
         pthread_cond_timedwait(&all->changed, &all->lock, &due);
-        status = work_go_on(w, err);
-    }
     if (status == AC_OK)
         take_off(all, digest, f);
     pthread_mutex_unlock(&all->lock);
