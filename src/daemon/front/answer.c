@@ -50,19 +50,21 @@ ac_status front_retryable(ac_error *err)
 
 /* The exception that a handler has asked for.  ac_error_set puts the usual one of the status there, which says nothing
  * about this operation. */
-static const char *own_name(ac_status status, const ac_error *err)
+static bool has_own_name(ac_status status, const ac_error *err)
 {
-    bool own = status == err->status && err->aws_name[0] && strcmp(err->aws_name, ac_status_aws_name(status)) != 0;
-
-    return own ? err->aws_name : NULL;
+    return status == err->status && err->aws_name[0] && strcmp(err->aws_name, ac_status_aws_name(status)) != 0;
 }
 
 const char *answer_failure_name(front_job *job, ac_status status, const ac_error *err)
 {
-    if (!job->failure)
-        job->failure = own_name(status, err);
-    if (!job->failure)
+    if (job->failure)
+        return job->failure;
+    if (has_own_name(status, err)) {
+        snprintf(job->own_name, sizeof job->own_name, "%s", err->aws_name);
+        job->failure = job->own_name;
+    } else {
         job->failure = api_error_name(job->call.operation, status);
+    }
     return job->failure;
 }
 

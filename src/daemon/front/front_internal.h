@@ -64,10 +64,11 @@ typedef struct front_job {
     api_route route;
     api_input input;
     api_problems problems;
-    const char *failure; /* exception name; NULL: as the status says */
-    int failure_status;  /* HTTP; 0: of the exception */
-    int status;          /* that was answered */
-    atomic_uint parts;   /* who is not done with the job: the handler's thread, and whoever keeps the call */
+    const char *failure;                            /* exception name, static or own_name; NULL: as the status says */
+    char own_name[sizeof((ac_error *)0)->aws_name]; /* of an error that may be gone before the job is */
+    int failure_status;                             /* HTTP; 0: of the exception */
+    int status;                                     /* that was answered */
+    atomic_uint parts; /* who is not done with the job: the handler's thread, and whoever keeps the call */
 } front_job;
 
 /* ---- auth.c ---- */
