@@ -136,10 +136,36 @@ static void what_a_dead_daemon_had_is_taken_over(void **state)
     assert_int_equal(fixture_number(t->stored->s, "SELECT count(*) FROM sessions WHERE url = '" HERE "'"), 1);
     sessions_renew_now(t->there->all); /* who was thought dead sees that it has lost the session */
     wait_until(overs(t->there) == 1);
-    assert_string_equal(t->there->over_reason, "another machine has taken it over");
+    assert_string_equal(t->there->over_reason, "another machine has taken it over or ended it");
     assert_int_equal(overs(t->here), 0);
     wait_until(fake_alive() == 1);
     assert_int_equal(rows(t), 1);
+}
+
+static void what_is_deleted_ends_everywhere(void **state)
+{
+    two *t = *state;
+    agent_plan plan = {.no_port = true};
+    session_peer peer;
+    session_key key = key_named("a");
+    session *s = NULL;
+
+    assert_int_equal(ask_for(t->there, &plan, "a", false, &peer, &s), AC_OK);
+    session_release(s);
+    assert_int_equal(ask_for(t->here, &plan, "b", false, &peer, &s), AC_OK);
+    session_release(s);
+    sessions_stop_all(t->here->all, key.kind, "somebody else", NULL);
+    sessions_stop_all(t->here->all, "another", key.owner, NULL);
+    sessions_renew_now(t->there->all);
+    session_release(acquire(t->there, &plan, "a"));
+    assert_int_equal(rows(t), 2);
+
+    sessions_stop_all(t->here->all, key.kind, key.owner, NULL);
+    wait_until(overs(t->here) == 1);
+    assert_int_equal(overs(t->there), 0);
+    sessions_renew_now(t->there->all);
+    wait_until(overs(t->there) == 1 && fake_alive() == 0);
+    assert_string_equal(t->there->over_reason, "another machine has taken it over or ended it");
 }
 
 static void leases_are_renewed_together(void **state)
@@ -240,6 +266,7 @@ int main(int argc, char **argv)
         two_test(a_failed_start_leaves_no_row),
         two_test(a_quick_successor_keeps_its_row),
         two_test(what_a_dead_daemon_had_is_taken_over),
+        two_test(what_is_deleted_ends_everywhere),
         two_test(leases_are_renewed_together),
         two_test(a_former_lifes_rows_vanish),
         two_test(of_two_daemons_one_starts_it),

@@ -6,8 +6,8 @@
  * former life of ours, and belongs to nobody either.
  *
  * All leases of a daemon are renewed by one statement, and say so when a row is missing: then somebody has taken a
- * session over because we were too late, and ours is ended.  Each claim has a number, so that letting go of a former
- * one cannot remove the row of its successor.
+ * session over because we were too late, or its row away because what it runs was deleted, and ours is ended.  Each
+ * claim has a number, so that letting go of a former one cannot remove the row of its successor.
  *
  * Alone on a store (SQLite, or without an url for others), nothing of this happens: a start does not wait for a disk.
  * */
@@ -175,6 +175,32 @@ void session_unclaim(session *s)
         ac_log_warning("A session's row stays until its lease ends: %s", err.message);
 }
 
+/* ---- taking away ---- */
+
+typedef struct revocation {
+    const sessions *all;
+    const char *kind, *owner_prefix;
+} revocation;
+
+static ac_status delete_others(store_tx *tx, void *arg, ac_error *err)
+{
+    static const char statement[] = "DELETE FROM sessions WHERE daemon <> $1 AND status = 'ACTIVE' AND kind = $2"
+                                    " AND substr(owner, 1, length($3)) = $3";
+    const revocation *r = arg;
+
+    return sql_run(tx, statement, SQL_VALUES(sql_text(r->all->daemon_id), sql_text(r->kind), sql_text(r->owner_prefix)),
+                   NULL, err);
+}
+
+void claims_revoke(sessions *all, const char *kind, const char *owner_prefix)
+{
+    revocation r = {.all = all, .kind = kind, .owner_prefix = owner_prefix};
+    ac_error err;
+
+    if (all->shared && store_write(all->options.store, delete_others, &r, &err) != AC_OK)
+        ac_log_warning("Sessions of a deleted resource stay on other machines until they are idle: %s", err.message);
+}
+
 /* ---- renewing ---- */
 
 typedef struct renewal {
@@ -243,7 +269,7 @@ void claims_renew(workers_job *job)
     pthread_mutex_lock(&all->lock);
     for (size_t i = 0; r && i < r->count; i++) {
         if (i < r->lost && r->items[i]->claim)
-            session_end(r->items[i], 0, false, "another machine has taken it over");
+            session_end(r->items[i], 0, false, "another machine has taken it over or ended it");
         session_unref(r->items[i]);
     }
     all->renewing = false;

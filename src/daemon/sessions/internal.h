@@ -318,5 +318,7 @@ void session_unclaim(session *s);
 /* Which other daemon has it: AC_ERR_AGAIN; AC_ERR_NOT_FOUND: none. */
 ac_status session_look_up(sessions *all, const session_key *key, session_peer *ret_peer, ac_error *err) AC_MUST_USE;
 void claims_renew(workers_job *job);
+/* Take those of other daemons whose owner begins with the prefix away; they end them when they renew their leases. */
+void claims_revoke(sessions *all, const char *kind, const char *owner_prefix);
 
 #endif

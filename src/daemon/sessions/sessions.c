@@ -157,6 +157,8 @@ void sessions_stop_all(sessions *all, const char *kind, const char *owner_prefix
                         "what it runs was deleted or replaced");
     }
     pthread_mutex_unlock(&all->lock);
+    if (!version)
+        claims_revoke(all, kind, owner_prefix);
 }
 
 static const char *state_name(const session *s)

@@ -139,7 +139,8 @@ void session_over_reason(session *s, unsigned wait_ms, char ret_text[SESSION_REA
  * (AC_ERR_AGAIN with ret_peer).  AC_ERR_NOT_FOUND: there is none. */
 ac_status session_stop(sessions *all, const session_key *key, session_peer *ret_peer, ac_error *err) AC_MUST_USE;
 
-/* End all whose owner begins with prefix: the resource is being deleted.  version: only those of it; NULL: all. */
+/* End all whose owner begins with prefix: the resource is being deleted.  version: only those of it; NULL: all, other
+ * daemons' among them, which end theirs within a third of a lease.  May wait for the store. */
 void sessions_stop_all(sessions *all, const char *kind, const char *owner_prefix, const char *version);
 
 typedef struct session_info {
