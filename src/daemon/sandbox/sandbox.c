@@ -147,6 +147,7 @@ static void all_gone(sandbox *box, uint32_t flags, bool spawner_gone)
     sandbox_event *end = &box->end;
 
     box->over = true;
+    box->out_of_memory = flags & EVENT_OUT_OF_MEMORY;
     if (!box->ended)
         *end = (sandbox_event){.kind = SANDBOX_ENDED, .end = SANDBOX_SIGNALLED, .code = SIGKILL, .fd = -1};
     if (!box->ended && (flags & EVENT_KILL_ASKED || spawner_gone))

@@ -42,10 +42,11 @@ struct sandbox {
     uint64_t id;
     int ask, events;
     pthread_mutex_t asking;
-    uint32_t number; /* of the last request that is answered */
-    bool over;       /* EVENT_GONE was seen */
-    bool ended;      /* so was EVENT_PROGRAM_ENDED */
-    bool told;       /* SANDBOX_ENDED was taken by the owner */
+    uint32_t number;    /* of the last request that is answered */
+    bool over;          /* EVENT_GONE was seen */
+    bool out_of_memory; /* with it: its cgroup, or init, has seen that */
+    bool ended;         /* so was EVENT_PROGRAM_ENDED */
+    bool told;          /* SANDBOX_ENDED was taken by the owner */
     sandbox_event end;
 };
 

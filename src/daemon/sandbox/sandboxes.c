@@ -229,7 +229,7 @@ static void read_reason(int fd, char reason[REASON_BYTES])
     reason[strcspn(reason, "\n")] = '\0';
 }
 
-static ac_status explain(const parcel *p, const box_event *failed, ac_error *err)
+static ac_status explain(const sandbox *box, const parcel *p, const box_event *failed, ac_error *err)
 {
     char reason[REASON_BYTES];
 
@@ -245,6 +245,8 @@ static ac_status explain(const parcel *p, const box_event *failed, ac_error *err
         return ac_error_set(
             err, AC_ERR_UNSUPPORTED,
             "this machine lets bubblewrap make no sandbox (`agentcored check` says what is missing): %s", reason);
+    if (box->out_of_memory) /* by its program even, when init did not get to say that it runs */
+        return ac_error_set(err, AC_ERR_IO, "the sandbox used up its memory at once; its limit may be too low");
     return ac_error_set(err, AC_ERR_IO, "the sandbox ended before its program ran; its limits may be too low");
 }
 
@@ -263,7 +265,7 @@ static ac_status await_start(sandbox *box, const sandbox_spec *spec, const parce
         return AC_OK;
     sandbox_kill(box);
     sandbox_await_gone(box, GONE_MS, &failed);
-    return status == AC_ERR_CLOSED ? explain(p, &failed, err) : status;
+    return status == AC_ERR_CLOSED ? explain(box, p, &failed, err) : status;
 }
 
 static ac_status start(sandbox *box, const sandbox_spec *spec, arena *memory, ac_error *err)
