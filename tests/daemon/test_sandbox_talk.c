@@ -160,9 +160,12 @@ static void signals_groups(void **state)
     uint32_t id;
 
     fixture_need(*state);
-    box = start_waiting(
-        *state, (sandbox_spec){.argv = ARGV("/bin/sh", "-c", "trap 'echo got; exit 4' USR1; echo ready; sleep 1000")},
-        &output);
+    /* Short sleeps: a shell that is hit just before it starts one runs its trap after it. */
+    box = start_waiting(*state,
+                        (sandbox_spec){.argv = ARGV("/bin/sh", "-c",
+                                                    "trap 'echo got; exit 4' USR1; echo ready;"
+                                                    " while :; do sleep 0.1; done")},
+                        &output);
     assert_int_equal(pipe2(out, O_CLOEXEC), 0);
     id = exec(box, (sandbox_command){.argv = ARGV("/bin/sh", "-c", "sleep 1000 & echo up; wait"),
                                      .input_fd = -1,
