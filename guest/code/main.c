@@ -20,6 +20,8 @@
 #define BACKLOG 64
 #define REFUSE_MS 50
 #define STACK_BYTES ((size_t)512 << 10)
+#define THREAD_WAIT_MS 1000
+#define THREAD_LOOK_MS 2
 
 static atomic_uint calls;
 
@@ -47,12 +49,25 @@ static void set_options(int fd)
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
 }
 
+/* Where code has taken all threads but ours, there is one for this call as soon as that of the call before, which is
+ * answered, is gone. */
+static bool make_thread(call *c, const pthread_attr_t *attributes)
+{
+    int64_t due_us = now_us() + THREAD_WAIT_MS * 1000;
+    pthread_t thread;
+
+    while (pthread_create(&thread, attributes, call_main, c) != 0) {
+        if (now_us() >= due_us)
+            return false;
+        poll(NULL, 0, THREAD_LOOK_MS);
+    }
+    return true;
+}
+
 /* Whether a thread has it. */
 static bool hand_over(call *c, const pthread_attr_t *attributes)
 {
-    pthread_t thread;
-
-    if (atomic_fetch_add(&calls, 1) < CALLS_MAX && pthread_create(&thread, attributes, call_main, c) == 0)
+    if (atomic_fetch_add(&calls, 1) < CALLS_MAX && make_thread(c, attributes))
         return true;
     atomic_fetch_sub(&calls, 1);
     return false;

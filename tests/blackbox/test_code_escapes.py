@@ -310,6 +310,8 @@ class Escapes(CodeCase):
     def test_resources_thread_bomb(self):
         s, r = self.bomb(None, "executeCode", code=part("thread_bomb"))
         self.assertLess(int(r.stdout), 64)
+        for _ in range(50):  # each takes the place of the thread that has just answered
+            self.assertEqual(s.run("1").stdout, "1\n")
         self.usable(s)
 
     def test_resources_memory_bomb(self):
