@@ -18,11 +18,21 @@ import unittest
 from string import Template
 
 from code_harness import BUILTIN, OPEN_NETWORK, CodeCase, Failed, Session
-from harness import HERE, wait_until
+from harness import DEADLINE, HERE, wait_until
 from runtime_harness import in_parallel
 
-HOST_ADDRESS = next((a[4][0] for a in socket.getaddrinfo(socket.gethostname(), None, socket.AF_INET)
-                     if not a[4][0].startswith("127.")), None)
+
+
+def host_address():
+    """An address of this machine that is not loopback's; None where its name leads to none."""
+    try:
+        found = socket.getaddrinfo(socket.gethostname(), None, socket.AF_INET)
+    except OSError:
+        return None
+    return next((a[4][0] for a in found if not a[4][0].startswith("127.")), None)
+
+
+HOST_ADDRESS = host_address()
 
 # The attempts, by group and name: sections "== GROUP NAME".  Words like $mark are of the baits below.
 with open(os.path.join(HERE, "code_escapes.txt"), encoding="utf-8") as attempts_file:
@@ -266,7 +276,7 @@ class Escapes(CodeCase):
             self.assertTrue(s.invoke("readFiles", paths=[path]).error, path)
         self.assertFalse(s.write_all({"fifo": "1"}).error)
         self.assertEqual(s.read("fifo"), {"fifo": b"1"})
-        self.assertLess(time.monotonic() - begun, 5)
+        self.assertLess(time.monotonic() - begun, DEADLINE)
 
     def test_tools_deep_and_strange_names(self):
         s = self.fresh()
@@ -359,7 +369,7 @@ class Escapes(CodeCase):
         begun = time.monotonic()
         with self.start() as other:
             other.run("1")
-        self.assertLess(time.monotonic() - begun, 5)
+        self.assertLess(time.monotonic() - begun, DEADLINE)
         self.usable(s)
 
     def test_resources_many_tasks(self):

@@ -8,7 +8,7 @@ import sys
 import time
 
 from code_harness import CodeCase, Conn, Result, check, os, read_frames, unittest
-from harness import wait_until
+from harness import DEADLINE, wait_until
 
 HAS_NODE = os.path.exists("/usr/bin/node")
 HAS_ESBUILD = os.path.exists("/usr/bin/esbuild")
@@ -28,7 +28,7 @@ class Python(CodeCase):
                                   "executionTime": r.structured["executionTime"]},
             "isError": False,
         }])
-        self.assertLess(r.structured["executionTime"], 2)
+        self.assertLess(r.structured["executionTime"], DEADLINE)
 
     def test_variables_stay(self):
         s = self.session()
@@ -154,7 +154,7 @@ class Python(CodeCase):
         s.run("x = 1")
         begun = time.monotonic()
         r = s.run("print('said')\nwhile True: pass")
-        self.assertLess(time.monotonic() - begun, 8)
+        self.assertLess(time.monotonic() - begun, DEADLINE)
         self.assertEqual((r.error, r.code, r.stdout), (True, 124, "said\n"))
         self.assertRegex(r.stderr, r"KeyboardInterrupt\n.*took longer than 2 s and was interrupted; variables are kept")
         self.assertEqual(s.run("x").stdout, "1\n")
@@ -175,7 +175,7 @@ class Python(CodeCase):
         begun = time.monotonic()
         r = s.run("print('mine')")  # its turn comes when the other is interrupted
         self.assertEqual(r.stdout, "mine\n")
-        self.assertLess(time.monotonic() - begun, 6)
+        self.assertLess(time.monotonic() - begun, DEADLINE)
 
     def test_output_is_cut(self):
         r = self.session().run("print('x' * 100000)")
@@ -367,13 +367,12 @@ class Commands(CodeCase):
         self.assertIn("took longer than 2 s", r.stderr)
         r = s.shell("trap '' TERM; while :; do :; done")
         self.assertEqual(r.code, 124)
-        self.assertLess(time.monotonic() - begun, 12)
+        self.assertLess(time.monotonic() - begun, DEADLINE)
 
     def test_background(self):
         s = self.session()
-        begun = time.monotonic()
-        self.assertEqual(s.shell("sleep 60 & echo done").stdout, "done\n")
-        self.assertLess(time.monotonic() - begun, 2)
+        r = s.shell("sleep 60 & echo done")
+        self.assertEqual((r.stdout, r.code), ("done\n", 0))  # 124 had it waited
         # Not with ps, which a small Debian does not have.
         self.assertIn("sleep 60", s.shell("cat /proc/[0-9]*/cmdline | tr '\\0' ' '").stdout)
 

@@ -235,7 +235,7 @@ class Misbehaving(ModelCase):
         self.server.script = [silence()]
         begun = time.monotonic()
         self.assertEqual(self.probe("openai", give_up_ms=300)["status"], "AC_ERR_CLOSED")
-        self.assertLess(time.monotonic() - begun, 5)
+        self.assertLess(time.monotonic() - begun, harness.DEADLINE)
         self.assertEqual(len(self.server.requests), 1)
 
     def test_given_up_between_pieces(self):
