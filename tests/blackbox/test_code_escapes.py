@@ -22,7 +22,6 @@ from harness import DEADLINE, HERE, wait_until
 from runtime_harness import in_parallel
 
 
-
 def host_address():
     """An address of this machine that is not loopback's; None where its name leads to none."""
     try:

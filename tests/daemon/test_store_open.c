@@ -16,7 +16,7 @@
 
 static ac_status try_open(const fixture *f, store **ret_store, ac_error *err)
 {
-    store_options options = {.url = f->url[0] ? f->url : NULL, .data_dir = f->url[0] ? NULL : f->dir, .wait_ms = 200};
+    store_options options = {.url = f->url[0] ? f->url : NULL, .data_dir = f->url[0] ? NULL : f->dir, .wait_ms = 20000};
 
     return store_open(&options, ret_store, err);
 }

@@ -324,7 +324,7 @@ static void waits_have_an_end(void **state)
     fixture *f = *state;
 
     fixture_close(f);
-    f->s = fixture_open(f, &(store_options){.wait_ms = 60, .connections_max = 1});
+    f->s = fixture_open(f, &(store_options){.wait_ms = 500, .connections_max = 1});
     for (int writes = 0; writes < 2; writes++) {
         gate g = {.lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER, .s = f->s, .writes = writes};
         pthread_t thread;
