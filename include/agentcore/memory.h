@@ -12,8 +12,8 @@
  *     ac_memory_session_free(session);
  *
  * Everything here works on an ac_client (client.h), which may serve many threads at once, and works the same against
- * AWS and agentcored.  What is not here - custom and self-managed strategies, batches, extraction jobs, ... - is
- * ac_client_call with the operation's name.
+ * AWS and agentcored.  What is not here - batches of records, extraction jobs, tags, ... - is ac_client_call with the
+ * operation's name.
  *
  * Answers are JSON, with the members of the AWS API; timestamps are integers, milliseconds since 1970.  Each is the
  * caller's (yyjson_doc_free), and NULL after a failure.  A function that lists follows the pages by itself, in at most
@@ -44,16 +44,60 @@ typedef enum ac_memory_strategy_kind {
     AC_MEMORY_SUMMARY,         /* what a session was about */
     AC_MEMORY_USER_PREFERENCE, /* likes and dislikes */
     AC_MEMORY_EPISODIC,        /* what happened, and what can be learnt from it */
+    AC_MEMORY_SELF_MANAGED,    /* whatever a program of your own draws */
 } ac_memory_strategy_kind;
 
-/* How knowledge is drawn.  All is borrowed during the call. */
+/* Words of your own for one step, and the model that is given them: both, or neither. */
+typedef struct ac_memory_prompt {
+    const char *append_to_prompt; /* 1 to 30,000 characters of UTF-8, put behind the service's prompt */
+    const char *model_id;
+} ac_memory_prompt;
+
+/* A custom strategy: how the steps of its kind are to differ.  A step that is zero is done as always; one of them at
+ * least is not. */
+typedef struct ac_memory_overrides {
+    ac_memory_prompt extraction;    /* not of summaries */
+    ac_memory_prompt consolidation; /* with what is known already */
+    ac_memory_prompt reflection;    /* of episodes alone */
+} ac_memory_overrides;
+
+/* When your program is told to draw knowledge, and where.  Zero means the default beside it. */
+typedef struct ac_memory_self_managed {
+    const char *topic_arn; /* SNS topic of the notices; required, in a change: as it is */
+    const char *bucket;    /* S3 bucket of what was said; required, in a change: as it is */
+    /* Triggers: any of them; without any the service's own, in a change: as they are. */
+    unsigned message_count;          /* 1 to 50; none */
+    unsigned token_count;            /* 100 to 500,000; none */
+    unsigned idle_session_timeout_s; /* seconds of silence, 10 to 3,000; none */
+    int history_window;              /* messages from before, up to 50; the service's; negative: none */
+} ac_memory_self_managed;
+
+/* How knowledge is drawn.  Zero means the default beside it.  All is borrowed during the call. */
 typedef struct ac_memory_strategy {
     ac_memory_strategy_kind kind;
     const char *name;                /* required */
     const char *description;         /* none */
     const char *namespace_template;  /* "/facts/{actorId}/"; the service's default */
-    const char *reflection_template; /* namespace of an episodic strategy's reflections, only there; the service's */
+    const char *reflection_template; /* namespace of an episodic strategy's reflections, only there (with overrides:
+                                      * only with a prompt for them); the service's */
+    const ac_memory_overrides *overrides;       /* none; not of a self-managed strategy */
+    const ac_memory_self_managed *self_managed; /* required of a self-managed strategy, only there */
+    yyjson_val *record_schema;                  /* metadata to draw: memoryRecordSchema, as in the API; none */
 } ac_memory_strategy;
+
+/* What a value of metadata is. */
+typedef enum ac_memory_value_type {
+    AC_MEMORY_STRING,
+    AC_MEMORY_STRING_LIST,
+    AC_MEMORY_NUMBER,
+    AC_MEMORY_TIME, /* only in filters, and only of records */
+} ac_memory_value_type;
+
+/* Metadata of records that can be filtered by. */
+typedef struct ac_memory_indexed_key {
+    const char *key; /* 1 to 128 characters */
+    ac_memory_value_type type;
+} ac_memory_indexed_key;
 
 /* Zero means the default beside it.  All is borrowed during the call. */
 typedef struct ac_memory_spec {
@@ -62,7 +106,9 @@ typedef struct ac_memory_spec {
     unsigned event_expiry_days;           /* 3 to 365; 90 */
     const ac_memory_strategy *strategies; /* none: events only */
     size_t strategy_count;
-    const char *execution_role_arn; /* none */
+    const char *execution_role_arn;            /* none */
+    const ac_memory_indexed_key *indexed_keys; /* none; they can be added to later, and never taken away */
+    size_t indexed_key_count;                  /* up to 10 */
 } ac_memory_spec;
 
 /* Zero means the default beside it. */
@@ -73,8 +119,8 @@ typedef struct ac_memory_wait_options {
 
 /* Create a memory and wait until it is ACTIVE.  wait may be NULL.  *ret_memory (may be NULL) is a Memory: id, name,
  * status, strategies, ...
- * Errors: AC_ERR_INVALID (ValidationException: also a name that is taken), and those of ac_memory_wait_active; the
- * memory is left as it is.
+ * Errors: AC_ERR_INVALID (ValidationException: also a name that is taken; "strategy N: ...", "indexed key N: ..." that
+ * the client sees is wrong), and those of ac_memory_wait_active; the memory is left as it is.
  * Operations: CreateMemory, GetMemory. */
 AC_API ac_status ac_memory_create_and_wait(ac_client *client, const ac_memory_spec *spec,
                                            const ac_memory_wait_options *wait, yyjson_doc **ret_memory, ac_error *err);
@@ -96,14 +142,72 @@ AC_API ac_status ac_memory_wait_active(ac_client *client, const char *memory_id,
 AC_API ac_status ac_memory_delete_and_wait(ac_client *client, const char *memory_id, const ac_memory_wait_options *wait,
                                            ac_error *err);
 
-/* Add a strategy, or delete one by its id, and wait as ac_memory_wait_active does.
- * Operations: UpdateMemory, GetMemory. */
+/* What a memory is.  *ret_state is AC_MEMORY_STATE_UNKNOWN after a failure, and when the service says anything else.
+ * Errors: AC_ERR_NOT_FOUND.
+ * Operation: GetMemory. */
+typedef enum ac_memory_state {
+    AC_MEMORY_STATE_UNKNOWN,
+    AC_MEMORY_STATE_CREATING,
+    AC_MEMORY_STATE_ACTIVE,
+    AC_MEMORY_STATE_UPDATING,
+    AC_MEMORY_STATE_DELETING,
+    AC_MEMORY_STATE_FAILED,
+} ac_memory_state;
+AC_API ac_status ac_memory_get_state(ac_client *client, const char *memory_id, ac_memory_state *ret_state,
+                                     ac_error *err);
+
+/* ---- strategies -------------------------------------------------------------------------------------------------- */
+
+/* How a strategy is to change.  Zero: as it is.  All is borrowed during the call. */
+typedef struct ac_memory_strategy_change {
+    const char *strategy_id; /* required */
+    const char *description;
+    const char *namespace_template;
+    const char *reflection_template;            /* as in ac_memory_strategy */
+    const ac_memory_overrides *overrides;       /* only of a strategy that was made with some */
+    const ac_memory_self_managed *self_managed; /* only of one that is */
+    yyjson_val *record_schema;
+} ac_memory_strategy_change;
+
+/* Several changes at once, made in this order: modify, remove, add.  All is borrowed during the call. */
+typedef struct ac_memory_strategy_changes {
+    const ac_memory_strategy_change *modify;
+    size_t modify_count;
+    const char *const *remove_ids;
+    size_t remove_count;
+    const ac_memory_strategy *add;
+    size_t add_count;
+} ac_memory_strategy_changes;
+
+/* Make changes in one call - all of them or none - and wait as ac_memory_wait_active does, with its wait and
+ * *ret_memory (both may be NULL).
+ * Errors: AC_ERR_INVALID "No strategy operations provided" (changes NULL or empty), "strategy N: ..." and "change N:
+ * ..." that do not fit the kind of the strategy, or what the service finds wrong; AC_ERR_NOT_FOUND "Strategy X not found
+ * in memory Y" (of modify), AC_ERR_CONFLICT (the memory is being changed already), AC_ERR_QUOTA (too many), and those
+ * of ac_memory_wait_active, after which the changes stay.
+ * Operations: GetMemory (to modify, it is asked what kind of strategy each is), UpdateMemory, GetMemory. */
+AC_API ac_status ac_memory_update_strategies_and_wait(ac_client *client, const char *memory_id,
+                                                      const ac_memory_strategy_changes *changes,
+                                                      const ac_memory_wait_options *wait, yyjson_doc **ret_memory,
+                                                      ac_error *err);
+
+/* The same for one: add a strategy, change one, or delete one by its id. */
 AC_API ac_status ac_memory_add_strategy_and_wait(ac_client *client, const char *memory_id,
                                                  const ac_memory_strategy *strategy, const ac_memory_wait_options *wait,
                                                  yyjson_doc **ret_memory, ac_error *err);
+AC_API ac_status ac_memory_modify_strategy_and_wait(ac_client *client, const char *memory_id,
+                                                    const ac_memory_strategy_change *change,
+                                                    const ac_memory_wait_options *wait, yyjson_doc **ret_memory,
+                                                    ac_error *err);
 AC_API ac_status ac_memory_delete_strategy_and_wait(ac_client *client, const char *memory_id, const char *strategy_id,
                                                     const ac_memory_wait_options *wait, yyjson_doc **ret_memory,
                                                     ac_error *err);
+
+/* *ret_strategies is an array of MemoryStrategy (strategyId, name, type, namespaceTemplates, status, configuration,
+ * ...), empty when the memory has none.  Errors: AC_ERR_NOT_FOUND.
+ * Operation: GetMemory. */
+AC_API ac_status ac_memory_list_strategies(ac_client *client, const char *memory_id, yyjson_doc **ret_strategies,
+                                           ac_error *err);
 
 /* ---- sessions ---------------------------------------------------------------------------------------------------- */
 

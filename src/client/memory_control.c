@@ -1,4 +1,4 @@
-/* memory_control.c - memories and their strategies: make, find, change, delete, and wait for the effect. */
+/* memory_control.c - memories: make, find, look at, delete, and wait for the effect. */
 #include "client/memory_internal.h"
 
 #include <string.h>
@@ -6,66 +6,6 @@
 #define EVENT_EXPIRY_DAYS 90
 #define MEMORIES_MAX ((size_t)100000)
 #define MEMORY "memory"
-
-/* ---- strategies ---- */
-
-static const char *const strategy_members[] = {
-    [AC_MEMORY_SEMANTIC] = "semanticMemoryStrategy",
-    [AC_MEMORY_SUMMARY] = "summaryMemoryStrategy",
-    [AC_MEMORY_USER_PREFERENCE] = "userPreferenceMemoryStrategy",
-    [AC_MEMORY_EPISODIC] = "episodicMemoryStrategy",
-};
-
-static bool add_text(yyjson_mut_doc *doc, yyjson_mut_val *object, const char *key, const char *text)
-{
-    return !text || yyjson_mut_obj_add_str(doc, object, key, text);
-}
-
-static bool add_template(yyjson_mut_doc *doc, yyjson_mut_val *object, const char *text)
-{
-    if (!text)
-        return true;
-    yyjson_mut_val *list = yyjson_mut_obj_add_arr(doc, object, "namespaceTemplates");
-    return list && yyjson_mut_arr_add_str(doc, list, text);
-}
-
-static bool add_reflections(yyjson_mut_doc *doc, yyjson_mut_val *object, const char *text)
-{
-    if (!text)
-        return true;
-    yyjson_mut_val *reflections = yyjson_mut_obj_add_obj(doc, object, "reflectionConfiguration");
-    return reflections && add_template(doc, reflections, text);
-}
-
-/* {"semanticMemoryStrategy": {...}}; NULL when memory runs out. */
-static yyjson_mut_val *strategy_input(yyjson_mut_doc *doc, const ac_memory_strategy *s)
-{
-    yyjson_mut_val *outer = yyjson_mut_obj(doc);
-    yyjson_mut_val *inner = yyjson_mut_obj_add_obj(doc, outer, strategy_members[s->kind]);
-    bool added = inner && add_text(doc, inner, "name", s->name) &&
-                 add_text(doc, inner, "description", s->description) &&
-                 add_template(doc, inner, s->namespace_template) && add_reflections(doc, inner, s->reflection_template);
-
-    return added ? outer : NULL;
-}
-
-static ac_status add_strategies(memory_call *c, yyjson_mut_val *to, const char *key,
-                                const ac_memory_strategy *strategies, size_t count, ac_error *err)
-{
-    yyjson_mut_val *list = yyjson_mut_obj_add_arr(c->doc, to, key);
-
-    for (size_t i = 0; i < count; i++) {
-        const ac_memory_strategy *s = &strategies[i];
-
-        if ((size_t)s->kind >= ARRAY_SIZE(strategy_members))
-            return ac_error_set(err, AC_ERR_INVALID, "strategy %zu: no such kind", i);
-        if (s->reflection_template && s->kind != AC_MEMORY_EPISODIC)
-            return ac_error_set(err, AC_ERR_INVALID, "strategy %zu: only an episodic one has reflections", i);
-        if (!yyjson_mut_arr_append(list, strategy_input(c->doc, s)))
-            return memory_exhausted(err);
-    }
-    return list ? AC_OK : memory_exhausted(err);
-}
 
 /* ---- waiting ---- */
 
@@ -75,7 +15,7 @@ static patience patience_of(const ac_memory_wait_options *o)
                                 o && o->poll_interval_ms ? o->poll_interval_ms : MEMORY_POLL_INTERVAL_MS);
 }
 
-static ac_status look_at(ac_client *client, const char *memory_id, yyjson_doc **ret_memory, ac_error *err)
+ac_status memory_look_at(ac_client *client, const char *memory_id, yyjson_doc **ret_memory, ac_error *err)
 {
     _cleanup_(memory_call_done) memory_call c = memory_call_begin(client, "GetMemory", memory_id);
 
@@ -115,7 +55,7 @@ ac_status ac_memory_wait_active(ac_client *client, const char *memory_id, const 
         _cleanup_(yyjson_doc_freep) yyjson_doc *memory = NULL;
         bool active = false;
 
-        AC_TRY(look_at(client, memory_id, &memory, err));
+        AC_TRY(memory_look_at(client, memory_id, &memory, err));
         AC_TRY(is_active(yyjson_doc_get_root(memory), &active, err));
         if (active && ret_memory)
             *ret_memory = TAKE_PTR(memory);
@@ -126,7 +66,51 @@ ac_status ac_memory_wait_active(ac_client *client, const char *memory_id, const 
                         p.max_wait_s);
 }
 
+ac_status ac_memory_get_state(ac_client *client, const char *memory_id, ac_memory_state *ret_state, ac_error *err)
+{
+    static const char *const names[] = {
+        [AC_MEMORY_STATE_CREATING] = "CREATING", [AC_MEMORY_STATE_ACTIVE] = "ACTIVE",
+        [AC_MEMORY_STATE_UPDATING] = "UPDATING", [AC_MEMORY_STATE_DELETING] = "DELETING",
+        [AC_MEMORY_STATE_FAILED] = "FAILED",
+    };
+    _cleanup_(yyjson_doc_freep) yyjson_doc *memory = NULL;
+
+    *ret_state = AC_MEMORY_STATE_UNKNOWN;
+    AC_TRY(memory_look_at(client, memory_id, &memory, err));
+    const char *said = ac_json_string(yyjson_doc_get_root(memory), "status", "");
+    for (size_t i = AC_MEMORY_STATE_UNKNOWN + 1; i < ARRAY_SIZE(names); i++) {
+        if (strcmp(said, names[i]) == 0)
+            *ret_state = (ac_memory_state)i;
+    }
+    return AC_OK;
+}
+
 /* ---- make and find ---- */
+
+static const char *const value_types[] = {
+    [AC_MEMORY_STRING] = "STRING",
+    [AC_MEMORY_STRING_LIST] = "STRINGLIST",
+    [AC_MEMORY_NUMBER] = "NUMBER",
+};
+
+static ac_status add_indexed_keys(memory_call *c, const ac_memory_indexed_key *keys, size_t count, ac_error *err)
+{
+    yyjson_mut_val *list = yyjson_mut_arr(c->doc);
+
+    for (size_t i = 0; i < count; i++) {
+        if (!keys[i].key)
+            return ac_error_set(err, AC_ERR_INVALID, "indexed key %zu: a key is required", i);
+        if ((size_t)keys[i].type >= ARRAY_SIZE(value_types))
+            return ac_error_set(err, AC_ERR_INVALID, "indexed key %zu: keys of this type are not indexed", i);
+        yyjson_mut_val *item = yyjson_mut_arr_add_obj(c->doc, list);
+        if (!item || !yyjson_mut_obj_add_str(c->doc, item, "key", keys[i].key) ||
+            !yyjson_mut_obj_add_str(c->doc, item, "type", value_types[keys[i].type]))
+            return memory_exhausted(err);
+    }
+    if (count)
+        memory_call_add(c, "indexedKeys", list);
+    return AC_OK;
+}
 
 static ac_status create(ac_client *client, const ac_memory_spec *spec, yyjson_doc **ret_memory, ac_error *err)
 {
@@ -137,8 +121,8 @@ static ac_status create(ac_client *client, const ac_memory_spec *spec, yyjson_do
     memory_call_text(&c, "memoryExecutionRoleArn", spec->execution_role_arn);
     memory_call_add(&c, "eventExpiryDuration",
                     yyjson_mut_uint(c.doc, spec->event_expiry_days ? spec->event_expiry_days : EVENT_EXPIRY_DAYS));
-    if (spec->strategy_count && !c.broken)
-        AC_TRY(add_strategies(&c, c.input, "memoryStrategies", spec->strategies, spec->strategy_count, err));
+    AC_TRY(add_indexed_keys(&c, spec->indexed_keys, spec->indexed_key_count, err));
+    AC_TRY(memory_call_strategies(&c, c.input, "memoryStrategies", spec->strategies, spec->strategy_count, err));
     return memory_call_run_for(&c, MEMORY, ret_memory, err);
 }
 
@@ -199,42 +183,6 @@ ac_status ac_memory_create_or_get(ac_client *client, const ac_memory_spec *spec,
     return status;
 }
 
-/* ---- change ---- */
-
-static ac_status update(memory_call *c, yyjson_mut_val *changes, const ac_memory_wait_options *wait,
-                        const char *memory_id, yyjson_doc **ret_memory, ac_error *err)
-{
-    memory_call_add(c, "memoryStrategies", changes);
-    AC_TRY(memory_call_run(c, NULL, err));
-    return ac_memory_wait_active(c->client, memory_id, wait, ret_memory, err);
-}
-
-ac_status ac_memory_add_strategy_and_wait(ac_client *client, const char *memory_id, const ac_memory_strategy *strategy,
-                                          const ac_memory_wait_options *wait, yyjson_doc **ret_memory, ac_error *err)
-{
-    _cleanup_(memory_call_done) memory_call c = memory_call_begin(client, "UpdateMemory", memory_id);
-    yyjson_mut_val *changes = yyjson_mut_obj(c.doc);
-
-    if (ret_memory)
-        *ret_memory = NULL;
-    AC_TRY(add_strategies(&c, changes, "addMemoryStrategies", strategy, 1, err));
-    return update(&c, changes, wait, memory_id, ret_memory, err);
-}
-
-ac_status ac_memory_delete_strategy_and_wait(ac_client *client, const char *memory_id, const char *strategy_id,
-                                             const ac_memory_wait_options *wait, yyjson_doc **ret_memory, ac_error *err)
-{
-    _cleanup_(memory_call_done) memory_call c = memory_call_begin(client, "UpdateMemory", memory_id);
-
-    if (ret_memory)
-        *ret_memory = NULL;
-    if (!strategy_id)
-        return ac_error_set(err, AC_ERR_INVALID, "strategy_id is required");
-    yyjson_mut_val *changes =
-        c.doc ? ac_json_pack(c.doc, "{s:[{s:s}]}", "deleteMemoryStrategies", "memoryStrategyId", strategy_id) : NULL;
-    return update(&c, changes, wait, memory_id, ret_memory, err);
-}
-
 /* ---- delete ---- */
 
 ac_status ac_memory_delete_and_wait(ac_client *client, const char *memory_id, const ac_memory_wait_options *wait,
@@ -246,7 +194,7 @@ ac_status ac_memory_delete_and_wait(ac_client *client, const char *memory_id, co
     AC_TRY(memory_call_run(&c, NULL, err));
     do {
         ac_error mine = {.status = AC_OK};
-        ac_status status = look_at(client, memory_id, NULL, &mine);
+        ac_status status = memory_look_at(client, memory_id, NULL, &mine);
 
         if (status == AC_ERR_NOT_FOUND)
             return AC_OK;

@@ -79,4 +79,19 @@ ac_status memory_copy(yyjson_val *value, yyjson_doc **ret_doc, ac_error *err) AC
 /* Turn what was built into the answer. */
 ac_status memory_finish(yyjson_mut_doc *doc, yyjson_doc **ret_doc, ac_error *err) AC_MUST_USE;
 
+/* ---- memory_control.c ---- */
+
+/* *ret_memory (may be NULL) is what GetMemory says. */
+ac_status memory_look_at(ac_client *client, const char *memory_id, yyjson_doc **ret_memory, ac_error *err) AC_MUST_USE;
+
+/* ---- memory_strategies.c ---- */
+
+/* Put a list of strategies into an object of the input, unless there are none. */
+ac_status memory_call_strategies(memory_call *c, yyjson_mut_val *to, const char *key,
+                                 const ac_memory_strategy *strategies, size_t count, ac_error *err) AC_MUST_USE;
+
+/* Put a change into a list of them; strategy is what it changes, as GetMemory shows it. */
+ac_status memory_call_change(memory_call *c, yyjson_mut_val *list, const ac_memory_strategy_change *change,
+                             size_t index, yyjson_val *strategy, ac_error *err) AC_MUST_USE;
+
 #endif

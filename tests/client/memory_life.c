@@ -77,6 +77,80 @@ static void change_strategies(void)
     yyjson_doc_free(memory);
 }
 
+/* A strategy of the answer, by its name. */
+static yyjson_val *named(yyjson_doc *memory, const char *name)
+{
+    yyjson_val *strategy;
+    size_t i, n;
+
+    yyjson_arr_foreach(yyjson_obj_get(yyjson_doc_get_root(memory), "strategies"), i, n, strategy)
+    {
+        if (strcmp(ac_json_string(strategy, "name", ""), name) == 0)
+            return strategy;
+    }
+    return NULL;
+}
+
+static void change_several_strategies(void)
+{
+    const ac_memory_overrides first = {.extraction = {"e", "m"}, .consolidation = {"c", "m"}, .reflection = {"r", "m"}};
+    const ac_memory_overrides then = {.reflection = {"other words", "m"}};
+    const ac_memory_self_managed own = {
+        .topic_arn = "arn:aws:sns:us-west-2:123456789012:notices", .bucket = "bucket", .history_window = -1};
+    const ac_memory_strategy added[] = {
+        {.kind = AC_MEMORY_EPISODIC, .name = "custom", .reflection_template = "/r/{actorId}/", .overrides = &first},
+        {.kind = AC_MEMORY_SELF_MANAGED, .name = "own", .self_managed = &own},
+        {.kind = AC_MEMORY_EPISODIC, .name = "plain"}};
+    yyjson_doc *memory = NULL, *list = NULL;
+
+    OK(ac_memory_update_strategies_and_wait(
+        client, memory_id, &(ac_memory_strategy_changes){.add = added, .add_count = 3}, &soon, &memory, &err));
+    CHECK(strcmp(ac_json_string(yyjson_obj_get(named(memory, "custom"), "configuration"), "type", ""),
+                 "EPISODIC_OVERRIDE") == 0);
+    char *ids[] = {strdup(ac_json_string(named(memory, "custom"), "strategyId", "")),
+                   strdup(ac_json_string(named(memory, "own"), "strategyId", "")),
+                   strdup(ac_json_string(named(memory, "plain"), "strategyId", ""))};
+    const ac_memory_strategy_change modified[] = {
+        {.strategy_id = ids[0], .overrides = &then, .reflection_template = "/s/{actorId}/"},
+        {.strategy_id = ids[1], .self_managed = &(ac_memory_self_managed){.message_count = 9}, .description = "mine"},
+        {.strategy_id = ids[2], .reflection_template = "/t/{actorId}/"}};
+    yyjson_doc_free(memory);
+    OK(ac_memory_update_strategies_and_wait(
+        client, memory_id, &(ac_memory_strategy_changes){.modify = modified, .modify_count = 3}, &soon, &memory, &err));
+    CHECK(strcmp(ac_json_string(yyjson_ptr_get(named(memory, "custom"),
+                                               "/configuration/reflection/customReflectionConfiguration/"
+                                               "episodicReflectionOverride"),
+                                "appendToPrompt", ""),
+                 "other words") == 0);
+    yyjson_val *managed = yyjson_ptr_get(named(memory, "own"), "/configuration/selfManagedConfiguration");
+    CHECK(ac_json_int(yyjson_ptr_get(managed, "/triggerConditions/0/messageBasedTrigger"), "messageCount", 0) == 9);
+    CHECK(strcmp(ac_json_string(yyjson_obj_get(managed, "invocationConfiguration"), "payloadDeliveryBucketName", ""),
+                 "bucket") == 0);
+    CHECK(strcmp(ac_json_string(named(memory, "own"), "description", ""), "mine") == 0);
+    CHECK(yyjson_equals_str(yyjson_ptr_get(named(memory, "plain"), "/configuration/reflection/"
+                                                                   "episodicReflectionConfiguration/"
+                                                                   "namespaceTemplates/0"),
+                            "/t/{actorId}/"));
+    yyjson_doc_free(memory);
+    OK(ac_memory_update_strategies_and_wait(
+        client, memory_id, &(ac_memory_strategy_changes){.remove_ids = (const char *const *)ids, .remove_count = 3},
+        &soon, NULL, &err));
+    OK(ac_memory_list_strategies(client, memory_id, &list, &err));
+    CHECK(size(list) == 1 && strcmp(ac_json_string(item(list, 0), "name", ""), "facts") == 0);
+    yyjson_doc_free(list);
+    CHECK(ac_memory_modify_strategy_and_wait(client, memory_id, modified, &soon, NULL, &err) == AC_ERR_NOT_FOUND);
+    for (int i = 0; i < 3; i++)
+        free(ids[i]);
+}
+
+static void ask_for_the_state(void)
+{
+    ac_memory_state state;
+
+    OK(ac_memory_get_state(client, memory_id, &state, &err));
+    CHECK(state == AC_MEMORY_STATE_ACTIVE);
+}
+
 /* ---- events ---- */
 
 static char *say(const char *text, const ac_memory_event_options *options)
@@ -292,6 +366,8 @@ int main(void)
     OK(ac_client_new(NULL, &client, &err));
     make_memory();
     change_strategies();
+    change_several_strategies();
+    ask_for_the_state();
     REFUSED(ac_memory_session_new(client, memory_id, NULL, NULL, &session, &err), "required");
     OK(ac_memory_session_new(client, memory_id, "anna", NULL, &session, &err));
     CHECK(strlen(ac_memory_session_id(session)) == 36);
