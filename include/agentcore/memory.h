@@ -182,9 +182,9 @@ typedef struct ac_memory_strategy_changes {
 /* Make changes in one call - all of them or none - and wait as ac_memory_wait_active does, with its wait and
  * *ret_memory (both may be NULL).
  * Errors: AC_ERR_INVALID "No strategy operations provided" (changes NULL or empty), "strategy N: ..." and "change N:
- * ..." that do not fit the kind of the strategy, or what the service finds wrong; AC_ERR_NOT_FOUND "Strategy X not found
- * in memory Y" (of modify), AC_ERR_CONFLICT (the memory is being changed already), AC_ERR_QUOTA (too many), and those
- * of ac_memory_wait_active, after which the changes stay.
+ * ..." that do not fit the kind of the strategy, or what the service finds wrong; AC_ERR_NOT_FOUND "Strategy X not
+ * found in memory Y" (of modify), AC_ERR_CONFLICT (the memory is being changed already), AC_ERR_QUOTA (too many), and
+ * those of ac_memory_wait_active, after which the changes stay.
  * Operations: GetMemory (to modify, it is asked what kind of strategy each is), UpdateMemory, GetMemory. */
 AC_API ac_status ac_memory_update_strategies_and_wait(ac_client *client, const char *memory_id,
                                                       const ac_memory_strategy_changes *changes,
@@ -270,7 +270,8 @@ typedef struct ac_memory_list_options {
     const char *branch;                 /* name; all branches */
     bool include_parents;               /* of branch: also what it grew from */
     const ac_memory_metadata *metadata; /* all of these; no matter what */
-    size_t metadata_count;              /* up to 5 */
+    size_t metadata_count;              /* up to 5, together with: */
+    yyjson_val *metadata_filters;       /* expressions, as of ac_memory_filters_build; none */
     size_t results_max;                 /* 100 */
     bool without_payloads;
 } ac_memory_list_options;
@@ -292,6 +293,32 @@ AC_API ac_status ac_memory_last_turns(ac_memory_session *session, size_t k, cons
  * Operation: ListEvents, for all events of the session. */
 AC_API ac_status ac_memory_list_branches(ac_memory_session *session, yyjson_doc **ret_branches, ac_error *err);
 
+/* The events of one branch alone, the newest first: an array of Event, up to results_max (0: 100).  branch NULL or
+ * "main" is the main line, for which the events of all branches are read until there are enough; include_parents gives
+ * other branches also what they grew from.
+ * Errors: as ac_client_call.
+ * Operation: ListEvents. */
+AC_API ac_status ac_memory_list_branch_events(ac_memory_session *session, const char *branch, bool include_parents,
+                                              size_t results_max, yyjson_doc **ret_events, ac_error *err);
+
+/* What was said on a branch, the oldest first, as context for a model: *ret_messages is an array of {"timestamp",
+ * "eventId", "branch", "role", "content"}, of the newest events as ac_memory_list_branch_events gives them, with the
+ * same parameters.  Blobs are left out.
+ * Operation: ListEvents. */
+AC_API ac_status ac_memory_merge_branch_context(ac_memory_session *session, const char *branch, bool include_parents,
+                                                size_t results_max, yyjson_doc **ret_messages, ac_error *err);
+
+/* The conversation at a glance:
+ *
+ *     {"sessionId": .., "actorId": .., "mainBranch": {"events": [EVENT, ...],
+ *      "branches": {NAME: {"rootEventId": .., "events": [EVENT, ...]}, ...}}}
+ *
+ * EVENT is {"eventId", "timestamp", "messages": [{"role", "text"}]}, the newest first; a text of more than 50
+ * characters is cut, and ends with "...".  Branches of branches stand beside them: rootEventId says where each leaves,
+ * null when no event of it does.
+ * Operation: ListEvents, for all events of the session. */
+AC_API ac_status ac_memory_conversation_tree(ac_memory_session *session, yyjson_doc **ret_tree, ac_error *err);
+
 /* *ret_event is an Event.  Operations: GetEvent, DeleteEvent. */
 AC_API ac_status ac_memory_get_event(ac_memory_session *session, const char *event_id, yyjson_doc **ret_event,
                                      ac_error *err);
@@ -304,6 +331,47 @@ AC_API ac_status ac_memory_list_actors(ac_client *client, const char *memory_id,
 AC_API ac_status ac_memory_list_sessions(ac_client *client, const char *memory_id, const char *actor_id,
                                          size_t results_max, yyjson_doc **ret_sessions, ac_error *err);
 
+/* ---- filters by metadata ----------------------------------------------------------------------------------------- */
+
+typedef enum ac_memory_operator {
+    AC_MEMORY_EQUALS_TO,  /* events: these three, with strings */
+    AC_MEMORY_EXISTS,     /* without an operand */
+    AC_MEMORY_NOT_EXISTS, /* without an operand */
+    AC_MEMORY_BEFORE,     /* AC_MEMORY_TIME */
+    AC_MEMORY_AFTER,
+    AC_MEMORY_CONTAINS,     /* a string list of the record: agentcored takes an AC_MEMORY_STRING */
+    AC_MEMORY_GREATER_THAN, /* AC_MEMORY_NUMBER */
+    AC_MEMORY_GREATER_THAN_OR_EQUALS,
+    AC_MEMORY_LESS_THAN,
+    AC_MEMORY_LESS_THAN_OR_EQUALS,
+} ac_memory_operator;
+
+/* What is compared with: the member of its type. */
+typedef struct ac_memory_value {
+    ac_memory_value_type type;
+    const char *string;
+    const char *const *strings; /* a string list: 1 to 5 of them */
+    size_t string_count;
+    double number;
+    int64_t time_ms; /* since 1970 */
+} ac_memory_value;
+
+typedef struct ac_memory_filter {
+    const char *key; /* of a record: an indexed one, or x-amz-agentcore-memory-createdAt, -updatedAt */
+    ac_memory_operator op;
+    const ac_memory_value *right; /* the operand; none */
+} ac_memory_filter;
+
+/* Make expressions, all of which must be true, for the metadata_filters of ac_memory_place and ac_memory_list_options:
+ * *ret_filters is an array, whose root is put there and which must live during the call.  All is copied.  Nothing is
+ * sent; which type of operand an operator takes is left to the service.
+ * Errors: AC_ERR_INVALID "X does not accept a right operand; the service rejects this combination." (EXISTS,
+ * NOT_EXISTS), "X requires a right operand." (the others), "metadata_filters supports a maximum of 5 expressions;
+ * received N.", "filter N: ..." (no key, no such operator or type, an operand without its value, a text that is not
+ * UTF-8, a number that is not finite), AC_ERR_NOMEM. */
+AC_API ac_status ac_memory_filters_build(const ac_memory_filter *filters, size_t count, yyjson_doc **ret_filters,
+                                         ac_error *err);
+
 /* ---- long-term memories ------------------------------------------------------------------------------------------ */
 
 /* Where to look: one of the first two is required.  Zero means the default beside it.  Borrowed during the call. */
@@ -311,7 +379,7 @@ typedef struct ac_memory_place {
     const char *namespace_prefix; /* namespaces that begin with this (the API's `namespace`) */
     const char *namespace_path;   /* this namespace and what is below it */
     const char *strategy_id;      /* any */
-    yyjson_val *metadata_filters; /* up to 5 expressions, as in the API; none */
+    yyjson_val *metadata_filters; /* up to 5 expressions, as of ac_memory_filters_build; none */
 } ac_memory_place;
 
 /* Records about something, the best first: *ret_records is an array of MemoryRecordSummary, up to top_k of them (1 to

@@ -9,7 +9,6 @@
 #include <string.h>
 
 #define EVENTS "events"
-#define MAIN_BRANCH "main" /* the name that clients have for events without a branch */
 
 /* ---- the session ---- */
 
@@ -185,6 +184,18 @@ static bool add_branch_filter(memory_call *c, yyjson_mut_val *filter, const ac_m
            yyjson_mut_obj_add_bool(c->doc, branch, "includeParentBranches", o->include_parents);
 }
 
+bool memory_event_is_main(yyjson_val *event)
+{
+    const char *name = ac_json_string(yyjson_obj_get(event, "branch"), "name", MEMORY_MAIN_BRANCH);
+
+    return strcmp(name, MEMORY_MAIN_BRANCH) == 0;
+}
+
+memory_pages memory_events_of(memory_call *c)
+{
+    return memory_pages_of(c, EVENTS, SIZE_MAX);
+}
+
 static yyjson_mut_val *metadata_expression(yyjson_mut_doc *doc, const ac_memory_metadata *m)
 {
     if (!m->value)
@@ -196,9 +207,17 @@ static yyjson_mut_val *metadata_expression(yyjson_mut_doc *doc, const ac_memory_
 static ac_status add_metadata_filter(memory_call *c, yyjson_mut_val *filter, const ac_memory_list_options *o,
                                      ac_error *err)
 {
-    if (o->metadata_count == 0)
+    yyjson_val *expression;
+    size_t at, n;
+
+    if (o->metadata_count == 0 && !o->metadata_filters)
         return AC_OK;
     yyjson_mut_val *list = yyjson_mut_obj_add_arr(c->doc, filter, "eventMetadata");
+    yyjson_arr_foreach(o->metadata_filters, at, n, expression)
+    {
+        if (!yyjson_mut_arr_append(list, yyjson_val_mut_copy(c->doc, expression)))
+            return memory_exhausted(err);
+    }
     for (size_t i = 0; i < o->metadata_count; i++) {
         if (!o->metadata[i].key)
             return ac_error_set(err, AC_ERR_INVALID, "metadata %zu: a key is required", i);
@@ -330,7 +349,7 @@ static yyjson_mut_val *add_new_branch(yyjson_mut_doc *doc, const char *name)
     yyjson_mut_val *list = yyjson_mut_doc_get_root(doc);
     yyjson_mut_val *branch = ac_json_pack(doc, "{s:s, s:n, s:s, s:i, s:i}", "name", name, "rootEventId", "firstEventId",
                                           "", "eventCount", 0, "created", 0);
-    bool is_main = strcmp(name, MAIN_BRANCH) == 0;
+    bool is_main = strcmp(name, MEMORY_MAIN_BRANCH) == 0;
 
     if (!branch || !(is_main ? yyjson_mut_arr_prepend(list, branch) : yyjson_mut_arr_append(list, branch)))
         return NULL;
@@ -341,7 +360,7 @@ static yyjson_mut_val *add_new_branch(yyjson_mut_doc *doc, const char *name)
 static bool count_event(yyjson_mut_doc *doc, yyjson_val *event)
 {
     yyjson_val *of = yyjson_obj_get(event, "branch");
-    const char *name = ac_json_string(of, "name", MAIN_BRANCH);
+    const char *name = ac_json_string(of, "name", MEMORY_MAIN_BRANCH);
     const char *root = ac_json_string(of, "rootEventId", NULL);
     yyjson_mut_val *branch = find_branch(yyjson_mut_doc_get_root(doc), name);
 
@@ -361,7 +380,7 @@ ac_status ac_memory_list_branches(ac_memory_session *session, yyjson_doc **ret_b
 {
     _cleanup_(memory_call_done) memory_call c = memory_call_in(session, "ListEvents");
     _cleanup_(yyjson_mut_doc_freep) yyjson_mut_doc *doc = memory_new_list();
-    memory_pages pages = memory_pages_of(&c, EVENTS, SIZE_MAX);
+    memory_pages pages = memory_events_of(&c);
 
     *ret_branches = NULL;
     if (!doc)

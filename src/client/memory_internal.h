@@ -12,6 +12,8 @@
 #define MEMORY_RESULTS_DEFAULT 100
 #define MEMORY_POLL_INTERVAL_MS 10000
 #define MEMORY_MAX_WAIT_S 300
+#define MEMORY_FILTERS_MAX 5
+#define MEMORY_MAIN_BRANCH "main" /* the name that clients have for events without a branch */
 
 struct ac_memory_session {
     ac_client *client;
@@ -78,6 +80,30 @@ ac_status memory_copy(yyjson_val *value, yyjson_doc **ret_doc, ac_error *err) AC
 
 /* Turn what was built into the answer. */
 ac_status memory_finish(yyjson_mut_doc *doc, yyjson_doc **ret_doc, ac_error *err) AC_MUST_USE;
+
+/* ---- memory_events.c ---- */
+
+/* All events of a session, page by page (member "events"); the call is made for ListEvents. */
+memory_pages memory_events_of(memory_call *c);
+
+/* Whether an event is on the main line. */
+bool memory_event_is_main(yyjson_val *event);
+
+/* ---- memory_branches.c: its parts that build, for events that were listed ---- */
+
+/* What was said goes into a list, the oldest first. */
+ac_status memory_messages_of(yyjson_mut_doc *doc, yyjson_val *events, ac_error *err) AC_MUST_USE;
+
+/* Make an empty tree, and take in an event; user is not used, and *ret_done always false. */
+bool memory_tree_begin(yyjson_mut_doc *doc, const ac_memory_session *session);
+ac_status memory_tree_take(yyjson_mut_doc *doc, yyjson_val *event, void *user, bool *ret_done, ac_error *err)
+    AC_MUST_USE;
+
+/* ---- memory_filters.c ---- */
+
+/* A list of expressions, which doc has; filters are checked. */
+ac_status memory_filter_list(yyjson_mut_doc *doc, const ac_memory_filter *filters, size_t count,
+                             yyjson_mut_val **ret_list, ac_error *err) AC_MUST_USE;
 
 /* ---- memory_control.c ---- */
 

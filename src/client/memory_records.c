@@ -7,7 +7,6 @@
 
 #define RECORDS "memoryRecordSummaries"
 #define TOP_K 3
-#define FILTERS_MAX 5
 #define WAIT_S 180
 #define WAIT_POLL_MS 15000
 
@@ -27,9 +26,9 @@ static ac_status check_place(const ac_memory_place *p, ac_error *err)
         return ac_error_set(err, AC_ERR_INVALID, "'namespace_prefix' and 'namespace_path' are mutually exclusive.");
     if (strchr(place_name(p), '*'))
         return ac_error_set(err, AC_ERR_INVALID, "Wildcards (*) are not supported in namespaces.");
-    if (filters > FILTERS_MAX)
+    if (filters > MEMORY_FILTERS_MAX)
         return ac_error_set(err, AC_ERR_INVALID, "metadata_filters supports a maximum of %d expressions; received %zu.",
-                            FILTERS_MAX, filters);
+                            MEMORY_FILTERS_MAX, filters);
     return AC_OK;
 }
 

@@ -41,7 +41,9 @@ static void make_memory(void)
 {
     const ac_memory_strategy facts = {
         .kind = AC_MEMORY_SEMANTIC, .name = "facts", .namespace_template = "/facts/{actorId}/"};
-    const ac_memory_spec spec = {.name = "Life", .strategies = &facts, .strategy_count = 1};
+    const ac_memory_indexed_key keys[] = {{"colour", AC_MEMORY_STRING}, {"size", AC_MEMORY_NUMBER}};
+    const ac_memory_spec spec = {
+        .name = "Life", .strategies = &facts, .strategy_count = 1, .indexed_keys = keys, .indexed_key_count = 2};
     yyjson_doc *made = NULL, *got = NULL;
 
     OK(ac_memory_create_or_get(client, &spec, &soon, &made, &err));
@@ -266,6 +268,33 @@ static void branch_off(void)
     free(root);
 }
 
+static void look_along_branches(void)
+{
+    yyjson_doc *list = NULL;
+
+    OK(ac_memory_list_branch_events(session, NULL, false, 1000, &list, &err));
+    CHECK(size(list) == 121 && !yyjson_obj_get(item(list, 0), "branch"));
+    yyjson_doc_free(list);
+    OK(ac_memory_list_branch_events(session, "doubt", false, 0, &list, &err));
+    CHECK(size(list) == 2);
+    yyjson_doc_free(list);
+    OK(ac_memory_merge_branch_context(session, "doubt", true, 0, &list, &err));
+    CHECK(size(list) >= 5);
+    yyjson_val *last = item(list, size(list) - 1), *before = item(list, size(list) - 4);
+    CHECK(strcmp(ac_json_string(last, "content", ""), "I see.") == 0);
+    CHECK(strcmp(ac_json_string(last, "branch", ""), "doubt") == 0);
+    CHECK(strcmp(ac_json_string(before, "content", ""), "I see.") == 0);
+    CHECK(strcmp(ac_json_string(before, "branch", ""), "main") == 0);
+    CHECK(ac_json_int(before, "timestamp", 0) <= ac_json_int(last, "timestamp", 0));
+    yyjson_doc_free(list);
+    OK(ac_memory_conversation_tree(session, &list, &err));
+    yyjson_val *main_branch = yyjson_obj_get(yyjson_doc_get_root(list), "mainBranch");
+    CHECK(yyjson_arr_size(yyjson_obj_get(main_branch, "events")) == 121);
+    CHECK(yyjson_arr_size(yyjson_ptr_get(main_branch, "/branches/doubt/events")) == 2);
+    CHECK(strlen(ac_json_string(yyjson_ptr_get(main_branch, "/branches/doubt"), "rootEventId", "")) > 0);
+    yyjson_doc_free(list);
+}
+
 static void list_who_was_heard(void)
 {
     yyjson_doc *list = NULL;
@@ -305,6 +334,47 @@ static void find_records(void)
     REFUSED(ac_memory_search(client, memory_id, "x", &both, 0, &list, &err), "mutually exclusive");
     CHECK(ac_memory_wait_records(client, memory_id, &(ac_memory_place){.namespace_prefix = "/no/"},
                                  &(ac_memory_wait_options){.max_wait_s = 1}, &err) == AC_ERR_TIMEOUT);
+}
+
+static size_t count_filtered(const ac_memory_filter *filters, size_t count)
+{
+    yyjson_doc *built = NULL, *list = NULL;
+
+    OK(ac_memory_filters_build(filters, count, &built, &err));
+    OK(ac_memory_list_records(
+        client, memory_id,
+        &(ac_memory_place){.namespace_prefix = "/things/", .metadata_filters = yyjson_doc_get_root(built)}, 0, &list,
+        &err));
+    size_t found = size(list);
+    yyjson_doc_free(list);
+    yyjson_doc_free(built);
+    return found;
+}
+
+static void filter_records(void)
+{
+    static const char *const colours[] = {"red", "blue", "blue"};
+    const ac_memory_value blue = {.type = AC_MEMORY_STRING, .string = "blue"},
+                          one = {.type = AC_MEMORY_NUMBER, .number = 1}, long_ago = {.type = AC_MEMORY_TIME};
+    const ac_memory_filter is_blue = {"colour", AC_MEMORY_EQUALS_TO, &blue},
+                           both[] = {{"colour", AC_MEMORY_EQUALS_TO, &blue}, {"size", AC_MEMORY_GREATER_THAN, &one}},
+                           coloured = {"colour", AC_MEMORY_EXISTS, NULL},
+                           colourless = {"colour", AC_MEMORY_NOT_EXISTS, NULL},
+                           late = {"x-amz-agentcore-memory-createdAt", AC_MEMORY_AFTER, &long_ago},
+                           early = {"x-amz-agentcore-memory-createdAt", AC_MEMORY_BEFORE, &long_ago};
+
+    for (int i = 0; i < 3; i++)
+        OK(ac_client_call_pack(client, "BatchCreateMemoryRecords", NULL, &err,
+                               "{s:s, s:[{s:s, s:[s], s:{s:s}, s:I, s:{s:{s:s}, s:{s:i}}}]}", "memoryId", memory_id,
+                               "records", "requestIdentifier", "r", "namespaces", "/things/", "content", "text",
+                               "Thing", "timestamp", (int64_t)1700000000000 + i, "metadata", "colour", "stringValue",
+                               colours[i], "size", "numberValue", i));
+    CHECK(count_filtered(&is_blue, 1) == 2);
+    CHECK(count_filtered(both, 2) == 1);
+    CHECK(count_filtered(&coloured, 1) == 3);
+    CHECK(count_filtered(&colourless, 1) == 0);
+    CHECK(count_filtered(&late, 1) == 3);
+    CHECK(count_filtered(&early, 1) == 0);
 }
 
 /* More than a page and more than a batch. */
@@ -375,8 +445,10 @@ int main(void)
     page_through_events();
     keep_a_blob();
     branch_off();
+    look_along_branches();
     list_who_was_heard();
     find_records();
+    filter_records();
     delete_many_records();
     turn_without_an_answer();
     OK(ac_memory_delete_and_wait(client, memory_id, &soon, &err));

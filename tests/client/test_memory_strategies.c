@@ -133,6 +133,12 @@ static void strategies_that_are_wrong(void **state)
 #define STEP(step, Step, kind, prompt)                                                                                 \
     "\"" step "\": {\"custom" Step "Configuration\": {\"" kind Step "Override\": " prompt "}}"
 
+#define EXTRACTING STEP("extraction", "Extraction", "episodic", PROMPT("e"))
+#define CONSOLIDATING STEP("consolidation", "Consolidation", "episodic", PROMPT("c"))
+#define REFLECTING STEP("reflection", "Reflection", "episodic", REFLECTION)
+#define REFLECTION "{\"appendToPrompt\": \"r\", \"modelId\": \"m\", \"namespaceTemplates\": [\"/r/\"]}"
+#define EPISODIC_STEPS EXTRACTING ", " CONSOLIDATING ", " REFLECTING
+
 static void changes(void **state)
 {
     static const ac_memory_self_managed other_bucket = {.bucket = "other", .message_count = 2};
@@ -159,11 +165,7 @@ static void changes(void **state)
                                                                      PROMPT("be short")) "}}"},
         {CUSTOM("EPISODIC_OVERRIDE"),
          {.strategy_id = "s-1", .overrides = &episodes, .reflection_template = "/r/"},
-         "{\"memoryStrategyId\": \"s-1\", \"configuration\": {" STEP("extraction", "Extraction", "episodic", PROMPT("e")) ", " STEP(
-             "consolidation", "Consolidation", "episodic",
-             PROMPT(
-                 "c")) ", " STEP("reflection", "Reflection", "episodic",
-                                 "{\"appendToPrompt\": \"r\", \"modelId\": \"m\", \"namespaceTemplates\": [\"/r/\"]}") "}}"},
+         "{\"memoryStrategyId\": \"s-1\", \"configuration\": {" EPISODIC_STEPS "}}"},
         {THEIRS("EPISODIC", ", \"configuration\": {\"reflection\": {}}"),
          {.strategy_id = "s-1", .reflection_template = "/r/"},
          "{\"memoryStrategyId\": \"s-1\", \"configuration\": {\"reflection\": {\"episodicReflectionConfiguration\": "
