@@ -305,7 +305,7 @@ static void a_stubborn_one_is_killed_after_its_grace_time(void **state)
 static void who_asks_for_one_that_is_long_in_stopping_is_told_so(void **state)
 {
     session_fixture *f = *state;
-    agent_plan plan = {.words = "stubborn", .plan.stop_grace_ms = 4000};
+    agent_plan plan = {.words = "stubborn", .plan.stop_grace_ms = PATIENCE_MS};
     pthread_t thread;
     session *s = acquire(f, (fixture_sessions_open(f, NULL), &plan), "a");
     ac_error err;
@@ -314,6 +314,7 @@ static void who_asks_for_one_that_is_long_in_stopping_is_told_so(void **state)
     wait_until(state_is(f, "stopping"));
     session *next = NULL;
     assert_int_equal(try_acquire(f, &plan, "a", &next, &err), AC_ERR_AGAIN);
+    sandbox_stop(fake_last(), 0); /* that is all of its grace time that is needed */
     pthread_join(thread, NULL);
     session_release(s);
 }
