@@ -1,6 +1,7 @@
 /* test_code_supervisor.c - commands and tasks of the code interpreter's supervisor (guest/code/), without a sandbox. */
 #include "../../guest/code/code.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -55,15 +56,20 @@ static void *run_call(void *argument)
     return NULL;
 }
 
-static void begin(calling *now, void (*tool)(call *c), const char *text)
+static void begin_at(calling *now, void (*tool)(call *c), const char *text, int64_t begun_us)
 {
     int ends[2];
 
     assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
     *now = (calling){.room = ends[1], .tool = tool};
-    now->c = (call){.fd = ends[0], .begun_us = now_us(), .text = strdup(text), .text_bytes = strlen(text)};
+    now->c = (call){.fd = ends[0], .begun_us = begun_us, .text = strdup(text), .text_bytes = strlen(text)};
     now->c.request = (code_request){.timeout_ms = PATIENCE_MS, .output_bytes = 1U << 20};
     assert_int_equal(pthread_create(&now->thread, NULL, run_call, now), 0);
+}
+
+static void begin(calling *now, void (*tool)(call *c), const char *text)
+{
+    begin_at(now, tool, text, now_us());
 }
 
 static void take_output(said *all, const char *data, size_t bytes)
@@ -130,6 +136,68 @@ static void output_is_whole_however_slowly_it_is_taken(void **state)
     assert_int_equal(all.output_bytes, WIDE_BYTES);
 }
 
+/* ---- files ---- */
+
+static void send_text(const calling *now, code_frame kind, const char *text)
+{
+    assert_true(frame_send(now->room, kind, text, strlen(text), NULL, 0));
+}
+
+static void expect_file(const char *path, const char *text)
+{
+    char found[16] = "";
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+    assert_true(fd >= 0);
+    assert_int_equal(read(fd, found, sizeof found - 1), strlen(text));
+    assert_string_equal(found, text);
+    close(fd);
+    unlink(path);
+}
+
+/* Whether a file is being written in the work directory. */
+static bool writes_one(void)
+{
+    DIR *entries = opendir(".");
+    const struct dirent *entry;
+    bool found = false;
+
+    assert_non_null(entries);
+    while (!found && (entry = readdir(entries)) != NULL)
+        found = strstr(entry->d_name, ".part") != NULL;
+    closedir(entries);
+    return found;
+}
+
+/* Two calls that have begun in the same microsecond write files beside each other. */
+static void files_may_be_written_at_the_same_time(void **state)
+{
+    char directory[] = "/tmp/code-supervisor.XXXXXX";
+    calling first, second;
+    int64_t due_us = now_us() + PATIENCE_MS * 1000, begun_us = now_us();
+
+    (void)state;
+    assert_non_null(mkdtemp(directory));
+    assert_int_equal(chdir(directory), 0);
+    assert_true(files_begin());
+    begin_at(&first, tool_write, "", begun_us);
+    send_text(&first, CODE_PATH, "a");
+    send_text(&first, CODE_DATA, "one");
+    while (!writes_one())
+        assert_true(now_us() < due_us);
+    begin_at(&second, tool_write, "", begun_us);
+    send_text(&second, CODE_PATH, "b");
+    send_text(&second, CODE_DATA, "two");
+    send_text(&second, CODE_GO, "");
+    assert_int_equal(finish(&second, false).end.outcome, OUTCOME_DONE);
+    send_text(&first, CODE_GO, "");
+    assert_int_equal(finish(&first, false).end.outcome, OUTCOME_DONE);
+    expect_file("a", "one");
+    expect_file("b", "two");
+    assert_int_equal(chdir("/"), 0);
+    assert_int_equal(rmdir(directory), 0);
+}
+
 /* ---- tasks ---- */
 
 /* Until it has said so many words; they are process numbers. */
@@ -171,6 +239,7 @@ int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(output_is_whole_however_slowly_it_is_taken),
+        cmocka_unit_test(files_may_be_written_at_the_same_time),
         cmocka_unit_test(what_has_ended_is_not_killed),
     };
 
