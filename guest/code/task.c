@@ -310,8 +310,12 @@ static void tell(call *c, bool stop)
             lengths[i] = most;
         }
     }
-    if (t)
-        now = *t;
+    if (t) /* not its descriptors: those are its thread's alone */
+        now = (task){.number = t->number,
+                     .status = t->status,
+                     .code = t->code,
+                     .begun_us = t->begun_us,
+                     .ended_us = t->ended_us};
     pthread_mutex_unlock(&lock);
     if (!t) {
         call_end(c, OUTCOME_REFUSED, 1, "There is no task %.64s", c->text ? c->text : "");

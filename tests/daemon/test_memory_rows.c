@@ -228,8 +228,8 @@ static void removals_are_forgotten(void **state)
     memory_search_close(search);
 }
 
-/* The linker leads all reads here: what happens behind the next one. */
-static void (*behind_read)(store *s);
+/* The linker leads all reads here, a job runner's too: what happens behind this thread's next one. */
+static _Thread_local void (*behind_read)(store *s);
 
 ac_status __wrap_store_read(store *s, store_fn fn, void *arg, ac_error *err) AC_MUST_USE;
 ac_status __real_store_read(store *s, store_fn fn, void *arg, ac_error *err) AC_MUST_USE;
