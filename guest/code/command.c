@@ -93,12 +93,15 @@ static void follow(command *m)
     }
 }
 
+/* The pipes' end is waited for a moment; what is in them is passed on however late we are (the room may be slow). */
 static void follow_rest(command *m)
 {
     int64_t due_us = now_us() + LEFT_OPEN_MS * 1000, left_us;
 
     while (!m->gone && (m->streams[0].fd >= 0 || m->streams[1].fd >= 0) && (left_us = due_us - now_us()) > 0)
         listen_to_all(m, (int)(left_us / 1000) + 1);
+    if (!m->gone)
+        m->gone = !streams_drain(m->streams, m->c);
 }
 
 void tool_command(call *c)

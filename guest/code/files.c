@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/openat2.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -19,7 +20,8 @@
 #define DIRECTORY_DEPTH_MAX 64
 #define TEMPORARY ".agentcore-%x.part"
 
-static int work = -1; /* the work directory */
+static int work = -1;           /* the work directory */
+static atomic_uint temporaries; /* so far */
 
 bool files_begin(void)
 {
@@ -244,8 +246,7 @@ static void begin_file(writing *w, char *path)
         fail(w, whole, failure);
         return;
     }
-    snprintf(file->temporary, sizeof file->temporary, TEMPORARY,
-             (unsigned)(w->c->begun_us * 1000) + (unsigned)w->count);
+    snprintf(file->temporary, sizeof file->temporary, TEMPORARY, atomic_fetch_add(&temporaries, 1));
     if (fstatat(file->directory, name, &info, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(info.st_mode))
         failure = EISDIR;
     else if ((w->fd = openat(file->directory, file->temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644)) < 0)

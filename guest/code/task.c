@@ -14,6 +14,7 @@
 #define TASKS_MAX 64
 #define REAP_MS 1000 /* for one that was killed at once */
 #define STACK_BYTES ((size_t)256 << 10)
+#define DRAIN_TURNS 32
 
 typedef struct kept {
     int fd;
@@ -23,7 +24,7 @@ typedef struct kept {
 
 typedef struct task {
     unsigned number; /* 0: a free place */
-    pid_t pid;
+    pid_t pid;       /* 0: it has been reaped */
     int pidfd;
     task_status status;
     bool stop;
@@ -67,8 +68,8 @@ static void forget(task *t)
 
 /* ---- life ---- */
 
-/* False: nothing more comes. */
-static bool read_some(task *t, int which)
+/* Returns how much there was. */
+static size_t read_some(task *t, int which)
 {
     char data[STREAM_READ_BYTES];
     kept *k = &t->output[which];
@@ -82,7 +83,28 @@ static bool read_some(task *t, int which)
         close(k->fd);
         k->fd = -1;
     }
-    return k->fd >= 0;
+    return got > 0 ? (size_t)got : 0;
+}
+
+/* No more than a pipe holds: somebody may go on writing. */
+static void drain(task *t)
+{
+    for (int i = 0; i < 2; i++)
+        for (int turns = 0; t->output[i].fd >= 0 && turns < DRAIN_TURNS && read_some(t, i) > 0; turns++)
+            continue;
+}
+
+/* It is reaped then, and its number may be another's. */
+static bool has_ended(task *t, int *ret_code)
+{
+    bool ended;
+
+    pthread_mutex_lock(&lock);
+    ended = await_child(t->pid, t->pidfd, 0, ret_code);
+    if (ended)
+        t->pid = 0;
+    pthread_mutex_unlock(&lock);
+    return ended;
 }
 
 static void *task_main(void *argument)
@@ -104,11 +126,12 @@ static void *task_main(void *argument)
         for (int i = 0; i < 2; i++)
             if (fds[i].fd >= 0 && fds[i].revents)
                 read_some(t, i);
-        if (!ended && fds[2].revents && await_child(t->pid, t->pidfd, 0, &code)) {
+        if (!ended && fds[2].revents && has_ended(t, &code)) {
             ended = true;
             due_us = now_us() + LEFT_OPEN_MS * 1000;
         }
     }
+    drain(t);
     pthread_mutex_lock(&lock);
     for (int i = 0; i < 2; i++)
         if (t->output[i].fd >= 0)
@@ -272,7 +295,7 @@ static void tell(call *c, bool stop)
 
     pthread_mutex_lock(&lock);
     t = find(c);
-    if (t && stop && !t->ended_us) {
+    if (t && stop && t->pid) {
         t->stop = true;
         t->status = TASK_CANCELED;
         signal_group(t->pid, SIGKILL);
@@ -287,8 +310,12 @@ static void tell(call *c, bool stop)
             lengths[i] = most;
         }
     }
-    if (t)
-        now = *t;
+    if (t) /* not its descriptors: those are its thread's alone */
+        now = (task){.number = t->number,
+                     .status = t->status,
+                     .code = t->code,
+                     .begun_us = t->begun_us,
+                     .ended_us = t->ended_us};
     pthread_mutex_unlock(&lock);
     if (!t) {
         call_end(c, OUTCOME_REFUSED, 1, "There is no task %.64s", c->text ? c->text : "");

@@ -348,15 +348,6 @@ static void signals_take(signal_state *before)
     sigaction(SIGPIPE, &ignore, &before->pipe);
 }
 
-/* The server's own handlers leave the default behind; here we want to go on counting. */
-static void signals_count(void)
-{
-    struct sigaction count = {.sa_handler = count_signal};
-
-    sigaction(SIGTERM, &count, NULL);
-    sigaction(SIGINT, &count, NULL);
-}
-
 static void signals_give_back(const signal_state *before)
 {
     sigaction(SIGTERM, &before->term, NULL);
@@ -380,8 +371,7 @@ static ac_status serve(ac_app *app, ac_error *err)
     ac_status status = http_server_listen(app->server, err);
     if (status == AC_OK && !stop_was_asked(app))
         status = http_server_run(app->server, true, err);
-    signals_count();
-    app_close(app);
+    app_close(app); /* signals are counted again: another one ends the wait */
     signals_give_back(&before);
     return status;
 }

@@ -98,7 +98,7 @@ static ac_status take_key(reader *r, container *in, const char *key, size_t leng
         if ((unsigned char)key[i] < ' ' || key[i] == 0x7f)
             return flaw(r, "a key has control characters in it");
     in->path_length = r->path_length;
-    if (r->path_length + length + 2 > sizeof r->path)
+    if (r->path_length + (r->path_length > 0) + length >= sizeof r->path) /* the dot between, and a NUL */
         return flaw(r, "the key is too long");
     if (r->path_length)
         r->path[r->path_length++] = '.';

@@ -237,6 +237,24 @@ static ac_status open_all(agentcored *d, ac_error *err)
 
 /* ---- serving ---- */
 
+/* SIGTERM and SIGINT that came just before the server heard them itself, or while everything is being closed: an end
+ * that is on its way already is not to be cut off by them. */
+static volatile sig_atomic_t signals_seen;
+
+static void count_signal(int number)
+{
+    (void)number;
+    signals_seen = signals_seen + 1;
+}
+
+static void count_signals(void)
+{
+    struct sigaction count = {.sa_handler = count_signal, .sa_flags = SA_RESTART};
+
+    sigaction(SIGTERM, &count, NULL);
+    sigaction(SIGINT, &count, NULL);
+}
+
 /* One line for people, and for scripts that wait for it. */
 static void print_ready(const agentcored *d)
 {
@@ -267,6 +285,8 @@ static void on_ready(void *user)
     ac_log_info("Serving on %s, store %s", d->url, store_engine_name(d->store));
     print_ready(d);
     notify_service_manager("READY=1");
+    if (signals_seen)
+        front_stop(d->front);
 }
 
 /* ---- closing ---- */
@@ -319,6 +339,7 @@ ac_status agentcored_serve(const config *c, ac_error *err)
     status = open_all(d, err);
     if (status == AC_OK) {
         warn_of_open_port(c);
+        count_signals();
         status = front_run(d->front, on_ready, d, err);
         notify_service_manager("STOPPING=1");
         endpoint_remove(c->data_dir);

@@ -101,6 +101,11 @@ ac_status http_curl_common(CURL *easy, const char *ca_file, char *message, bool 
         {CURLOPT_TCP_NODELAY, 1},
         {CURLOPT_TCP_KEEPALIVE, 1},
         {CURLOPT_BUFFERSIZE, RECEIVE_BUFFER_BYTES},
+#if LIBCURL_VERSION_NUM >= 0x075700
+        /* The end of a request does not wait for the thread that still asks a name server for it: that would hold up
+         * all requests of the client for as long as the server is silent. */
+        {CURLOPT_QUICK_EXIT, 1},
+#endif
     };
     CURLcode code = CURLE_OK;
 

@@ -260,7 +260,9 @@ static void do_wake(loop_task *task)
     if (resume)
         t->download_paused = false;
     pthread_mutex_unlock(&t->lock);
-    if (!done && stop) {
+    /* One whose beginning is still on its way (this task may overtake it, when it comes from the loop's own thread) finds
+     * there that it is cancelled. */
+    if (!done && stop && t->linked) {
         http_transfer_abort(t, AC_ERR_CLOSED, HTTP_FAILURE_CANCELLED, "the request was cancelled");
     } else if (!done && resume && t->linked) {
         t->upload_paused = false;

@@ -12,6 +12,7 @@
 #include "http/transport.h"
 
 #include <pthread.h>
+#include <signal.h>
 #include <stdatomic.h>
 
 /* Pipelined input that is kept while a request is being answered; more is left in the socket. */
@@ -60,6 +61,7 @@ struct http_server {
     atomic_bool draining, cut;
     atomic_uint_fast64_t drain_due_ms; /* when draining ends; 0: not begun */
     uv_signal_t signals[2];
+    struct sigaction signals_before[2];
     uv_timer_t drain_timer;
     bool drain_timer_set;
     loop_task ready_task;

@@ -129,9 +129,11 @@ static void cut_home(loop_task *task)
     for_each_conn(home, http_conn_abort);
 }
 
+/* Once: the tasks are the loops' from here on, and another signal may come before they have run. */
 static void cut_all(http_server *s)
 {
-    atomic_store(&s->cut, true);
+    if (atomic_exchange(&s->cut, true))
+        return;
     for (unsigned i = 0; i < s->home_count; i++)
         http_loop_post(&s->homes[i].loop, &s->homes[i].cut_task);
 }
@@ -381,16 +383,37 @@ static ac_status start_threads(http_server *s, ac_error *err)
     return status;
 }
 
+static const int signal_numbers[2] = {SIGTERM, SIGINT};
+
 static void watch_signals(http_server *s)
 {
-    static const int numbers[2] = {SIGTERM, SIGINT};
-
     for (int i = 0; i < 2; i++) {
+        sigaction(signal_numbers[i], NULL, &s->signals_before[i]);
         uv_signal_init(&s->homes[0].loop.uv, &s->signals[i]);
         s->signals[i].data = s;
-        uv_signal_start(&s->signals[i], on_signal, numbers[i]);
+        uv_signal_start(&s->signals[i], on_signal, signal_numbers[i]);
         uv_unref((uv_handle_t *)&s->signals[i]);
     }
+}
+
+/* libuv leaves the default action behind, and a signal that met it would end a program which is about to end in order.
+ * So they are held back until the program's own action is there again. */
+static void unwatch_signals(http_server *s)
+{
+    struct sigaction left;
+    sigset_t both, before;
+
+    sigemptyset(&both);
+    for (int i = 0; i < 2; i++)
+        sigaddset(&both, signal_numbers[i]);
+    pthread_sigmask(SIG_BLOCK, &both, &before);
+    for (int i = 0; i < 2; i++) {
+        uv_close((uv_handle_t *)&s->signals[i], NULL);
+        /* Another one: somebody else's loop listens, too. */
+        if (sigaction(signal_numbers[i], NULL, &left) == 0 && left.sa_handler == SIG_DFL)
+            sigaction(signal_numbers[i], &s->signals_before[i], NULL);
+    }
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
 }
 
 ac_status http_server_run(http_server *s, bool handle_signals, ac_error *err)
@@ -411,8 +434,8 @@ ac_status http_server_run(http_server *s, bool handle_signals, ac_error *err)
     for (unsigned i = 1; i < s->home_count; i++)
         if (s->homes[i].thread_started)
             pthread_join(s->homes[i].thread, NULL);
-    for (int i = 0; handle_signals && i < 2; i++)
-        uv_close((uv_handle_t *)&s->signals[i], NULL);
+    if (handle_signals)
+        unwatch_signals(s);
     s->port = 0;
     return status;
 }

@@ -50,7 +50,7 @@ ac_status http_server_listen(http_server *server, ac_error *err) AC_MUST_USE;
 
 /* Serve until http_server_stop (or, with handle_signals, SIGTERM or SIGINT: the first drains, a second closes at once).
  * The calling thread becomes the first loop.  Returns when every connection is closed: drained, or cut off when
- * drain_timeout_ms is over. */
+ * drain_timeout_ms is over.  The signals' actions are then what they were before. */
 ac_status http_server_run(http_server *server, bool handle_signals, ac_error *err) AC_MUST_USE;
 
 /* Begin to drain: stop accepting, finish what runs, close.  Any thread, async-signal-safe it is not. */

@@ -205,38 +205,34 @@ static ac_status read_locked(ws_client *ws, http_ws_message *ret_message, bool *
     }
 }
 
-typedef struct silence {
-    uint64_t due_ms;
-    bool pinged;
-} silence;
-
-static void heard_something(ws_client *ws, silence *s)
+static void heard_something_locked(ws_client *ws)
 {
-    *s = (silence){.due_ms = clock_monotonic_ms() + ws->ping_interval_ms};
+    ws->pinged = false;
+    ws->silence_due_ms = clock_monotonic_ms() + ws->ping_interval_ms;
 }
 
-/* Nothing was heard for an interval: ask; nothing for another: give up. */
-static void mind_silence_locked(ws_client *ws, silence *s)
+/* Nothing was heard for an interval: ask; nothing for another: give up.  It goes on from one call to the next, since
+ * callers may look in short turns; all that has come must have been read just before. */
+static void mind_silence_locked(ws_client *ws)
 {
     uint64_t now = clock_monotonic_ms();
 
-    if (now < s->due_ms)
+    if (now < ws->silence_due_ms)
         return;
-    if (s->pinged) {
+    if (ws->pinged) {
         set_code_locked(ws, WS_CODE_ABNORMAL);
         return;
     }
-    s->pinged = true;
-    s->due_ms = now + ws->ping_timeout_ms;
+    ws->pinged = true;
+    ws->silence_due_ms = now + ws->ping_timeout_ms;
     if (!ws->writer.closed && ws_write(&ws->writer, WS_PING, NULL, 0, &ws->pending) == AC_OK)
         flush_locked(ws);
 }
 
 static ac_status receive_locked(ws_client *ws, http_ws_message *ret_message, uint64_t until, ac_error *err)
 {
-    silence s;
-
-    heard_something(ws, &s);
+    if (!ws->silence_due_ms)
+        heard_something_locked(ws);
     for (;;) {
         bool heard = false;
         ac_status status = ws->close_code || ws->aborted ? AC_ERR_CLOSED : read_locked(ws, ret_message, &heard);
@@ -246,11 +242,12 @@ static ac_status receive_locked(ws_client *ws, http_ws_message *ret_message, uin
         if (status != AC_ERR_AGAIN)
             return status == AC_OK ? AC_OK : ac_error_set(err, status, "no memory for a WebSocket message");
         if (heard)
-            heard_something(ws, &s);
-        mind_silence_locked(ws, &s);
+            heard_something_locked(ws);
+        mind_silence_locked(ws);
         short events = (short)(POLLIN | (unsent_locked(ws) ? POLLOUT : 0));
+        uint64_t look_ms = MIN(until, ws->silence_due_ms);
         pthread_mutex_unlock(&ws->lock);
-        bool ready = ws_client_poll(ws, events, MIN(until, s.due_ms));
+        bool ready = ws_client_poll(ws, events, look_ms);
         pthread_mutex_lock(&ws->lock);
         flush_locked(ws);
         if (!ready && clock_monotonic_ms() >= until)

@@ -28,6 +28,8 @@ struct ws_client {
     bool receiving, aborted;
     bool close_received;
     int close_code;
+    uint64_t silence_due_ms; /* when it has lasted too long; 0: nobody has received yet */
+    bool pinged;             /* and heard nothing since */
 };
 
 uint64_t ws_client_until(int timeout_ms); /* clock_monotonic_ms, or HTTP_NEVER */

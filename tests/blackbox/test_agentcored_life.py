@@ -71,6 +71,15 @@ class Life(TestCase):
             with self.assertRaises(ConnectionRefusedError):
                 Conn(daemon.port)
 
+    def test_impatient_stop(self):
+        """However many signals come, and whenever: it ends in order."""
+        daemon = self.serve()
+        while daemon.running():
+            daemon.signal()
+        daemon.finish(0)
+        self.assertNotIn("endpoint", os.listdir(self.data_dir))
+        self.assertTrue(daemon.logged("Stopped serving"))
+
     def test_status(self):
         code, out, _ = run("status", "--json", "--data-dir", self.data_dir)
         self.assertEqual((code, json.loads(out)), (1, {"running": False, "dataDirectory": self.data_dir}))

@@ -34,7 +34,11 @@ static ac_status imitate(const char *asked, artifact *ret_artifact, ac_error *er
         *ret_artifact = (artifact){.directory = "/nowhere"};
         memcpy(ret_artifact->digest, lab_found.digest, sizeof ret_artifact->digest);
     }
+    void (*meanwhile)(void *user) = TAKE_PTR(lab_found.meanwhile);
+    void *user = lab_found.user;
     pthread_mutex_unlock(&lock);
+    if (meanwhile)
+        meanwhile(user);
     return status;
 }
 
@@ -55,7 +59,8 @@ ac_status __wrap_artifact_code_get(artifacts *all, const artifact_code *code, co
     (void)digest;
     (void)memory;
     snprintf(asked, sizeof asked, "%s/%s@%s %s %s", code->bucket, code->key, code->version ? code->version : "-",
-             code->entry_point[0], code->entry_point[1] ? code->entry_point[1] : "-");
+             code->entry_point ? code->entry_point[0] : "-",
+             code->entry_point && code->entry_point[1] ? code->entry_point[1] : "-");
     return imitate(asked, ret_artifact, err);
 }
 
@@ -73,6 +78,7 @@ ac_status __wrap_artifacts_collect(artifacts *all, bool (*used)(const char *dige
 {
     (void)all;
     (void)err;
+    lab_found.collected++;
     for (size_t i = 0; i < ARRAY_SIZE(lab_found.unpacked); i++)
         lab_found.kept[i] = lab_found.unpacked[i] && used(lab_found.unpacked[i], user);
     return AC_OK;

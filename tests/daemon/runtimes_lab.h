@@ -33,7 +33,10 @@ typedef struct lab_artifacts {
     char digest[ARTIFACT_DIGEST_SIZE];
     char asked[512]; /* what the last call was for */
     const char *unpacked[8];
-    bool kept[8]; /* by the last artifacts_collect */
+    bool kept[8];                  /* by the last artifacts_collect */
+    int collected;                 /* calls of that */
+    void (*meanwhile)(void *user); /* called inside the next call; NULL: nothing */
+    void *user;
 } lab_artifacts;
 
 extern lab_artifacts lab_found;

@@ -42,8 +42,8 @@ typedef struct baits {
     buf state; /* of the machine, as text */
 } baits;
 
-/* Enter a network and a mount namespace of the test's own, and set addresses; before the first thread.  An ordinary user
- * enters a user namespace for it.  false: this may not be done here. */
+/* Enter a network and a mount namespace of the test's own, and set addresses; before the first thread.  An ordinary
+ * user enters a user namespace for it.  false: this may not be done here. */
 bool baits_network(void);
 
 /* guest: the path of the guest program; watched: of programs that must stay as they are, ends with NULL. */

@@ -4,6 +4,7 @@
 #include "base/util.h"
 
 #include <arpa/inet.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <pthread.h>
@@ -133,6 +134,18 @@ static void on_signal(int number)
         _exit(9);
 }
 
+/* All at once into a pipe that is made to hold it, and gone. */
+static void write_wide(void)
+{
+    static char text[AGENT_WIDE_BYTES];
+
+    memset(text, 'w', sizeof(text));
+    if (fcntl(1, F_SETPIPE_SZ, (int)sizeof(text)) < (int)sizeof(text) ||
+        write(1, text, sizeof(text)) != (ssize_t)sizeof(text))
+        _exit(9);
+    _exit(0);
+}
+
 void session_agent_main(int argc, char **argv)
 {
     int port = 0;
@@ -151,6 +164,8 @@ void session_agent_main(int argc, char **argv)
             fprintf(stderr, "%s\n", value);
         else if ((value = value_of(argv[i], "die=")))
             _exit(atoi(value));
+        else if (strcmp(argv[i], "wide") == 0)
+            write_wide();
         else if (strcmp(argv[i], "stubborn") == 0)
             signal(SIGTERM, SIG_IGN);
         else

@@ -323,6 +323,9 @@ static void test_yaml_limits(void **state)
     memset(text, 'k', YAML_PATH_SIZE);
     memcpy(text + YAML_PATH_SIZE, ": 1", 4);
     assert_int_equal(yaml_parse("f", text, YAML_PATH_SIZE + 3, &map, &err), AC_ERR_INVALID);
+    assert_int_equal(yaml_parse("f", text + 1, YAML_PATH_SIZE + 2, &map, &err), AC_OK); /* the longest key */
+    assert_int_equal(strlen(map.entries[0].path), YAML_PATH_SIZE - 1);
+    yaml_map_done(&map);
 }
 
 static void test_yaml_flattening(void **state)

@@ -452,14 +452,30 @@ static void version_quota(void **state)
 
 /* ---- artifacts nobody uses ---- */
 
-static void collecting(void **state)
+static const job_handler *collecting_of(const lab *l)
+{
+    for (size_t i = 0; i < l->daemon.job_handler_count; i++)
+        if (strcmp(l->daemon.job_handlers[i].kind, "runtime.collect") == 0)
+            return &l->daemon.job_handlers[i];
+    fail_msg("nothing collects");
+    return NULL;
+}
+
+static void collect_now(void *user)
 {
     static const job_run *const no_run = NULL;
-    lab *l = *state;
-    const job_handler *collect = l->daemon.job_handlers;
-    const char *id = lab_create(l, "agent", "");
     const job j = {.kind = "runtime.collect", .key = "periodic", .payload = ""};
+    const lab *l = user;
+    const job_handler *collect = collecting_of(l);
     ac_error err;
+
+    assert_ok(collect->run(l->daemon.store, &j, no_run, collect->arg, &err));
+}
+
+static void collecting(void **state)
+{
+    lab *l = *state;
+    const char *id = lab_create(l, "agent", "");
 
     snprintf(lab_found.digest, sizeof lab_found.digest, "sha256:two");
     rooms_good(l->r, "UpdateAgentRuntime", lab_change(l, id, ""));
@@ -468,16 +484,36 @@ static void collecting(void **state)
     lab_found.unpacked[0] = "sha256:one";
     lab_found.unpacked[1] = "sha256:other";
     lab_found.unpacked[2] = "sha256:two";
-    for (size_t i = 0; i < l->daemon.job_handler_count; i++)
-        if (strcmp(l->daemon.job_handlers[i].kind, j.kind) == 0)
-            collect = &l->daemon.job_handlers[i];
-    assert_string_equal(collect->kind, j.kind);
-    assert_true(collect->period_ms > 0);
-    assert_ok(collect->run(l->daemon.store, &j, no_run, collect->arg, &err));
+    assert_true(collecting_of(l)->period_ms > 0);
+    collect_now(l);
     assert_true(lab_found.kept[0] && !lab_found.kept[1] && lab_found.kept[2]);
     fixture_sql(l->daemon.store, "DELETE FROM resources");
-    assert_ok(collect->run(l->daemon.store, &j, no_run, collect->arg, &err));
+    collect_now(l);
     assert_false(lab_found.kept[0] || lab_found.kept[1] || lab_found.kept[2]);
+}
+
+/* What a session is about to run is not taken away, although the collecting may know nothing of its version. */
+static void collecting_while_a_session_starts(void **state)
+{
+    _cleanup_(runtime_target_unrefp) const runtime_target *target = NULL;
+    _cleanup_(arena_done) arena memory = ARENA_INIT;
+    lab *l = *state;
+    const char *id = lab_create(l, "agent", "");
+    const front_call call = {.caller = {.account = ROOMS_ACCOUNT, .region = ROOMS_REGION}};
+    session_plan plan;
+    ac_error err;
+
+    lab_stop_jobs(l);
+    assert_ok(runtime_target_find(l->room, &call, id, NULL, ROOMS_ACCOUNT, &target, &err));
+    lab_found.calls = lab_found.collected = 0;
+    lab_found.meanwhile = collect_now;
+    lab_found.user = l;
+    (void)!runtime_plan(&(runtime_plan_request){l->room, target}, &memory, &plan, &err); /* of no real artifact */
+    assert_int_equal(lab_found.calls, 1);
+    assert_null(lab_found.meanwhile);
+    assert_int_equal(lab_found.collected, 0);
+    collect_now(l);
+    assert_int_equal(lab_found.collected, 1);
 }
 
 #define LAB_TEST(name) cmocka_unit_test_setup_teardown(name, lab_set_up, lab_tear_down)
@@ -485,9 +521,19 @@ static void collecting(void **state)
 int main(void)
 {
     const struct CMUnitTest all[] = {
-        LAB_TEST(life),    LAB_TEST(failed_first),     LAB_TEST(failed_update), LAB_TEST(failures_that_pass),
-        LAB_TEST(unknown), LAB_TEST(configurations),   LAB_TEST(entry_points),  LAB_TEST(tokens_and_races),
-        LAB_TEST(pages),   LAB_TEST(deleted_versions), LAB_TEST(version_quota), LAB_TEST(collecting),
+        LAB_TEST(life),
+        LAB_TEST(failed_first),
+        LAB_TEST(failed_update),
+        LAB_TEST(failures_that_pass),
+        LAB_TEST(unknown),
+        LAB_TEST(configurations),
+        LAB_TEST(entry_points),
+        LAB_TEST(tokens_and_races),
+        LAB_TEST(pages),
+        LAB_TEST(deleted_versions),
+        LAB_TEST(version_quota),
+        LAB_TEST(collecting),
+        LAB_TEST(collecting_while_a_session_starts),
     };
 
     fixture_require();

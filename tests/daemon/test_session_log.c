@@ -332,6 +332,31 @@ static void files_are_rotated(void **state)
     assert_string_equal(buf_terminate(&f->read), "s|line 499\ns|once more\n");
 }
 
+/* Of the files, as they are between two renames: the last one has its new name, and the one before it does not. */
+static void who_reads_while_files_are_rotated_sees_the_older_ones(void **state)
+{
+    fixture *f = *state;
+    char line[64], from[256], to[256];
+
+    small_files(f, 1000);
+    session_log *log = session_log_new(f->logs, NAME, "s");
+    for (int i = 0; i < 40; i++) {
+        snprintf(line, sizeof(line), "line %d\n", i);
+        session_log_write(log, line, strlen(line));
+    }
+    session_log_free(log);
+    read_back(f, NULL, 0);
+    assert_int_equal(f->lines, 40);
+    for (int gap = SESSION_LOG_FILES - 2; gap >= 0; gap--) {
+        snprintf(from, sizeof(from), gap ? "%s/%s.log.%d" : "%s/%s.log", f->logs_dir, NAME, gap);
+        snprintf(to, sizeof(to), "%s/%s.log.%d", f->logs_dir, NAME, gap + 1);
+        if (rename(from, to) != 0)
+            continue;
+        read_back(f, NULL, 0);
+        assert_int_equal(f->lines, 40);
+    }
+}
+
 static void a_removed_directory_is_made_again(void **state)
 {
     fixture *f = *state;
@@ -493,6 +518,7 @@ int main(void)
         log_test(files_are_the_owners),
         log_test(names_cannot_lead_out),
         log_test(files_are_rotated),
+        log_test(who_reads_while_files_are_rotated_sees_the_older_ones),
         log_test(a_removed_directory_is_made_again),
         log_test(a_full_disk_loses_whole_lines),
         log_test(who_follows_misses_nothing),

@@ -1,11 +1,13 @@
 /* What is done with a session that is there: connections that are kept, commands, calls from inside; and sessions that
  * write without end. */
+#include "daemon/sessions/run.h"
 #include "daemon/sessions/session_log.h"
 #include "daemon/sessions/session_log_read.h"
 #include "session_agent.h"
 #include "session_fixture.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -204,7 +206,7 @@ static void on_end(void *user, const sandbox_event *event)
     t->count++;
 }
 
-static ac_status run_command(session *s, const char *word, told *t, uint32_t *ret_id)
+static ac_status start_command(session *s, const char *word, told *t, uint32_t *ret_id)
 {
     const char *const argv[] = {"/proc/self/exe", "agent", word, NULL};
     const char *const environment[] = {"TSAN_OPTIONS=report_bugs=0", NULL};
@@ -225,8 +227,8 @@ static void commands_have_their_end_told_once(void **state)
     ac_error err;
 
     for (int i = 0; i < 8; i++)
-        assert_int_equal(run_command(s, "die=4", &ends[i], &ids[i]), AC_OK);
-    assert_int_equal(run_command(s, "well", &killed, &id), AC_OK);
+        assert_int_equal(start_command(s, "die=4", &ends[i], &ids[i]), AC_OK);
+    assert_int_equal(start_command(s, "well", &killed, &id), AC_OK);
     session_signal(s, id, SIGKILL);
     for (int i = 0; i < 8; i++) {
         wait_until(ends[i].count == 1);
@@ -236,15 +238,54 @@ static void commands_have_their_end_told_once(void **state)
     }
     wait_until(killed.count == 1);
     assert_int_equal(killed.code, SIGKILL);
-    assert_int_equal(run_command(s, "well", &last, &id), AC_OK);
+    assert_int_equal(start_command(s, "well", &last, &id), AC_OK);
     assert_ok(session_stop(f->all, &key, NULL, &err));
     wait_until(last.count == 1);
-    assert_int_equal(run_command(s, "well", &last, &id), AC_ERR_CLOSED);
+    assert_int_equal(start_command(s, "well", &last, &id), AC_ERR_CLOSED);
     session_signal(s, id, SIGKILL);
     session_release(s);
     assert_int_equal(last.count, 1);
     for (int i = 0; i < 8; i++)
         assert_int_equal(ends[i].count, 1);
+}
+
+typedef struct slow_reader {
+    size_t bytes;
+    unsigned pieces;
+} slow_reader;
+
+/* The client takes its time with the first ones: longer than the pipes' end is waited for. */
+static ac_status take_slowly(void *user, run_stream stream, const char *text, size_t length, ac_error *err)
+{
+    slow_reader *r = user;
+
+    (void)text;
+    (void)err;
+    assert_int_equal(stream, RUN_STDOUT);
+    if (r->pieces++ < 4)
+        poll(NULL, 0, 150); /* what it takes, not a way to wait for something */
+    r->bytes += length;
+    return AC_OK;
+}
+
+static void output_is_whole_however_slowly_it_is_taken(void **state)
+{
+    static const char *const argv[] = {"/proc/self/exe", "agent", "wide", NULL};
+    static const char *const environment[] = {"TSAN_OPTIONS=report_bugs=0", NULL};
+    session_fixture *f = *state;
+    agent_plan plan = {.no_port = true};
+    slow_reader reader = {0};
+    const run_command command = {
+        .argv = argv, .environment = environment, .timeout_ms = PATIENCE_MS, .on_output = take_slowly, .user = &reader};
+    session *s = acquire(f, (fixture_sessions_open(f, NULL), &plan), "a");
+    run_result result;
+    ac_error err;
+
+    assert_ok(session_run(s, &command, &result, &err));
+    assert_false(result.timed_out);
+    assert_int_equal(result.exit_code, 0);
+    assert_int_equal(reader.bytes, AGENT_WIDE_BYTES);
+    session_release(s);
 }
 
 /* ---- calls from inside ---- */
@@ -380,10 +421,15 @@ static void what_happens_is_in_the_log(void **state)
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
-        use_test(connections_are_kept_and_taken_again),        use_test(kept_connections_are_closed_when_idle),
-        use_test(kept_connections_end_with_their_session),     use_test(a_new_session_gets_no_connection_of_the_former),
-        use_test(commands_have_their_end_told_once),           use_test(calls_from_inside_are_passed_on),
-        use_test(one_that_writes_without_end_holds_nobody_up), use_test(what_happens_is_in_the_log),
+        use_test(connections_are_kept_and_taken_again),
+        use_test(kept_connections_are_closed_when_idle),
+        use_test(kept_connections_end_with_their_session),
+        use_test(a_new_session_gets_no_connection_of_the_former),
+        use_test(commands_have_their_end_told_once),
+        use_test(output_is_whole_however_slowly_it_is_taken),
+        use_test(calls_from_inside_are_passed_on),
+        use_test(one_that_writes_without_end_holds_nobody_up),
+        use_test(what_happens_is_in_the_log),
     };
 
     session_agent_main(argc, argv);

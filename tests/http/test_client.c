@@ -488,6 +488,59 @@ static void cancelling_wakes_readers(void **state)
     http_transfer_free(t);
 }
 
+typedef struct early_cancel {
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+    bool called;
+    http_transfer *other;
+} early_cancel;
+
+/* Holds up the client's thread until the other one is opened, and cancels it, so before its beginning has been seen. */
+static void cancel_other(http_transfer *t, const http_client_head *head, void *user)
+{
+    early_cancel *e = user;
+
+    (void)t;
+    (void)head;
+    pthread_mutex_lock(&e->lock);
+    e->called = true;
+    pthread_cond_broadcast(&e->changed);
+    while (!e->other)
+        pthread_cond_wait(&e->changed, &e->lock);
+    pthread_mutex_unlock(&e->lock);
+    http_transfer_cancel(e->other);
+}
+
+static void one_may_be_cancelled_before_it_begins(void **state)
+{
+    fixture *f = *state;
+    early_cancel e = {.lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
+    http_transfer_events events = {.on_head = cancel_other, .user = &e};
+    http_client_response response;
+    const http_client_head *head;
+    http_transfer *t, *other;
+
+    assert_int_equal(http_client_open(f->client, &(http_client_request){.url = at(f, "/a")}, &events, &t, NULL), AC_OK);
+    pthread_mutex_lock(&e.lock);
+    while (!e.called)
+        pthread_cond_wait(&e.changed, &e.lock);
+    pthread_mutex_unlock(&e.lock);
+    assert_int_equal(http_client_open(f->client, &(http_client_request){.url = at(f, "/hold")}, NULL, &other, NULL),
+                     AC_OK);
+    pthread_mutex_lock(&e.lock);
+    e.other = other;
+    pthread_cond_broadcast(&e.changed);
+    pthread_mutex_unlock(&e.lock);
+    assert_int_equal(http_transfer_head(other, LONG_MS, &head, NULL), AC_ERR_CLOSED);
+    http_transfer_free(t);
+    for (int i = 0; i < 2; i++) { /* what runs is counted rightly */
+        assert_int_equal(http_client_fetch(f->client, &(http_client_request){.url = at(f, "/b")}, &response, NULL),
+                         AC_OK);
+        http_client_response_done(&response);
+    }
+    http_transfer_free(other);
+}
+
 static void freeing_the_client_ends_what_runs(void **state)
 {
     fixture *f = *state;
@@ -531,6 +584,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(slow_readers_hold_the_sender, set_up, tear_down),
         cmocka_unit_test_setup_teardown(callbacks_may_pause, set_up, tear_down),
         cmocka_unit_test_setup_teardown(cancelling_wakes_readers, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(one_may_be_cancelled_before_it_begins, set_up, tear_down),
         cmocka_unit_test_setup_teardown(freeing_the_client_ends_what_runs, set_up, tear_down),
         cmocka_unit_test_setup_teardown(the_whole_may_take_too_long, set_up, tear_down),
     };

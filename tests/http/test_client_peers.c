@@ -4,6 +4,10 @@
 
 #include "client_peers.h"
 
+#include <dlfcn.h>
+#include <netdb.h>
+#include <pthread.h>
+
 #define LONG_MS 20000 /* never reached by a test that works */
 
 static int set_up(void **state)
@@ -186,6 +190,63 @@ static void connecting_takes_too_long(void **state)
     close(listener);
 }
 
+/* ---- a name server that does not answer ---- */
+
+static pthread_mutex_t names_lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t names_changed = PTHREAD_COND_INITIALIZER;
+static unsigned names_asked;
+static bool names_answer;
+
+/* libcurl's threads find this one in the place of the C library's. */
+int getaddrinfo(const char *node, const char *service, const struct addrinfo *hints, struct addrinfo **ret_found)
+{
+    static const char silent[] = "silent.invalid";
+    int (*real)(const char *, const char *, const struct addrinfo *, struct addrinfo **);
+
+    if (!node || strcmp(node, silent) != 0) {
+        *(void **)&real = dlsym(RTLD_NEXT, "getaddrinfo");
+        return real(node, service, hints, ret_found);
+    }
+    pthread_mutex_lock(&names_lock);
+    names_asked++;
+    while (!names_answer)
+        pthread_cond_wait(&names_changed, &names_lock);
+    names_asked--;
+    pthread_cond_broadcast(&names_changed);
+    pthread_mutex_unlock(&names_lock);
+    return EAI_AGAIN;
+}
+
+static void a_silent_name_server_holds_up_nobody(void **state)
+{
+    static const char answer[] = "HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nabc";
+    const http_client_request silent = {.url = "http://silent.invalid/", .no_proxy = true, .connect_timeout_ms = 50};
+    const http_client_head *head;
+    http_client_response response;
+    http_transfer *t;
+    script_peer peer;
+    ac_error err = {0};
+    char url[64];
+
+    assert_int_equal(http_client_open(*state, &silent, NULL, &t, NULL), AC_OK);
+    assert_int_equal(http_transfer_head(t, 10000, &head, &err), AC_ERR_TIMEOUT);
+    assert_int_equal(http_transfer_failure(t), HTTP_FAILURE_TIMEOUT); /* and not our own patience */
+    assert_non_null(strstr(err.message, "the name was not resolved for http://silent.invalid"));
+    http_transfer_free(t);
+    script_start(&peer, answer, strlen(answer), SCRIPT_CLOSE);
+    snprintf(url, sizeof url, "http://127.0.0.1:%d/", peer.port);
+    assert_int_equal(http_client_fetch(*state, &(http_client_request){.url = url}, &response, NULL), AC_OK);
+    http_client_response_done(&response);
+    script_stop(&peer);
+    pthread_mutex_lock(&names_lock);
+    assert_int_equal(names_asked, 1);
+    names_answer = true;
+    pthread_cond_broadcast(&names_changed);
+    while (names_asked > 0)
+        pthread_cond_wait(&names_changed, &names_lock);
+    pthread_mutex_unlock(&names_lock);
+}
+
 static void proxies_come_from_the_environment(void **state)
 {
     static const char answer[] = "HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nabc";
@@ -220,6 +281,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(nobody_listens, set_up, tear_down),
         cmocka_unit_test_setup_teardown(proxies_come_from_the_environment, set_up, tear_down),
         cmocka_unit_test_setup_teardown(connecting_takes_too_long, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_silent_name_server_holds_up_nobody, set_up, tear_down),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

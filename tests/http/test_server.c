@@ -9,6 +9,7 @@
 #include <poll.h>
 #include <pthread.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdint.h>
@@ -443,6 +444,50 @@ static void test_held_tasks_run_at_the_end_of_the_turn(void **state)
     http_loop_done(&loop);
 }
 
+/* ---- signals ---- */
+
+static volatile sig_atomic_t signals_counted;
+
+static void count_signal(int number)
+{
+    (void)number;
+    signals_counted = signals_counted + 1;
+}
+
+/* All of them are there before the loop looks. */
+static void raise_thrice(http_server *server, void *user)
+{
+    (void)server;
+    (void)user;
+    for (int i = 0; i < 3; i++)
+        raise(i == 1 ? SIGINT : SIGTERM);
+}
+
+/* The first drains, the second cuts, a third finds that done; afterwards they are the program's again. */
+static void test_signals_may_come_together(void **state)
+{
+    http_server *server = http_server_new(&(http_server_options){.loops = 3},
+                                          &(http_service){.on_request = on_request, .on_ready = raise_thrice});
+    struct sigaction count = {.sa_handler = count_signal}, before, interrupt, left;
+
+    (void)state;
+    assert_int_equal(sigaction(SIGTERM, &count, &before), 0);
+    assert_int_equal(sigaction(SIGINT, NULL, &interrupt), 0);
+    assert_int_equal(http_server_listen(server, NULL), AC_OK);
+    alarm(30); /* instead of a loop that never ends */
+    assert_int_equal(http_server_run(server, true, NULL), AC_OK);
+    alarm(0);
+    assert_int_equal(signals_counted, 0);
+    assert_int_equal(sigaction(SIGTERM, NULL, &left), 0);
+    assert_ptr_equal(left.sa_handler, count_signal);
+    raise(SIGTERM);
+    assert_int_equal(signals_counted, 1);
+    assert_int_equal(sigaction(SIGINT, NULL, &left), 0);
+    assert_ptr_equal(left.sa_handler, interrupt.sa_handler);
+    http_server_free(server);
+    sigaction(SIGTERM, &before, NULL);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -455,6 +500,7 @@ int main(void)
         cmocka_unit_test(test_client_gone_is_noticed),
         cmocka_unit_test(test_deadlines_expire_in_order),
         cmocka_unit_test(test_held_tasks_run_at_the_end_of_the_turn),
+        cmocka_unit_test(test_signals_may_come_together),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

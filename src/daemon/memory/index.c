@@ -90,6 +90,19 @@ static ac_status load_removals(store *s, load *l, search_sink *sink, ac_error *e
     return AC_OK;
 }
 
+/* *ret_anew: notes of removals have been forgotten meanwhile, perhaps before they were read. */
+static ac_status load_noted(store *s, load *l, search_sink *sink, bool *ret_anew, ac_error *err)
+{
+    int64_t version = l->version;
+
+    AC_TRY(load_removals(s, l, sink, err));
+    AC_TRY(store_read(s, version_in, l, err));
+    *ret_anew = l->since < l->floor;
+    if (!*ret_anew)
+        l->version = version;
+    return AC_OK;
+}
+
 /* ---- records ---- */
 
 static ac_status batch_in(store_tx *tx, void *arg, ac_error *err)
@@ -156,13 +169,14 @@ ac_status record_index_load(void *user, const char *memory_id, const char *names
     const memory_room *room = user;
     _cleanup_(load_done) load l = {
         .memory_id = memory_id, .namespace_name = namespace_name, .since = since_version, .memory = ARENA_INIT};
+    bool anew = true;
 
     AC_TRY(store_read(room->store, version_in, &l, err));
-    if (l.since == 0 || l.since < l.floor || l.since > l.version) {
+    if (l.since != 0 && l.since >= l.floor && l.since <= l.version)
+        AC_TRY(load_noted(room->store, &l, sink, &anew, err));
+    if (anew) {
         l.since = 0;
         search_sink_reset(sink);
-    } else {
-        AC_TRY(load_removals(room->store, &l, sink, err));
     }
     AC_TRY(load_records(room->store, &l, sink, err));
     *ret_version = l.version;

@@ -10,8 +10,9 @@
  * last time says so in the store, and what was marked as deleted must go.
  *
  * An artifact is in use from the moment it is unpacked, but known to be so only when its version says so.  In between
- * the room's artifacts lock is held for reading, and collecting waits for another day when it cannot have it alone.
- * Sessions need no look: a version is not removed before its sessions are over. */
+ * the room's artifacts lock is held for reading, and collecting waits for another day when it cannot have it alone.  A
+ * session's start holds it as well, since where several daemons share a store its version may be newer than what the
+ * collecting has read.  Sessions need no look: a version is not removed before its sessions are over. */
 #include "daemon/runtime/control.h"
 
 #include "base/log.h"

@@ -223,18 +223,24 @@ static ac_status find_artifact(const runtime_plan_request *request, arena *memor
     const runtime_target *target = request->target;
     yyjson_val *given = yyjson_obj_get(target->configuration, "agentRuntimeArtifact");
     yyjson_val *code = yyjson_obj_get(given, "codeConfiguration");
+    yyjson_val *image = yyjson_obj_get(given, "containerConfiguration");
     yyjson_val *s3 = yyjson_obj_get(yyjson_obj_get(code, "code"), "s3");
-    artifact_code where = {0};
+    const artifact_code where = {
+        .bucket = yyjson_get_str(yyjson_obj_get(s3, "bucket")),
+        .key = yyjson_get_str(yyjson_obj_get(s3, "prefix")),
+        .version = yyjson_get_str(yyjson_obj_get(s3, "versionId")),
+    };
+    ac_status status;
 
-    if (!code)
-        return artifact_image_get(
-            request->room->artifacts,
-            yyjson_get_str(yyjson_obj_get(yyjson_obj_get(given, "containerConfiguration"), "containerUri")),
-            target->digest, memory, ret_artifact, err);
-    where.bucket = yyjson_get_str(yyjson_obj_get(s3, "bucket"));
-    where.key = yyjson_get_str(yyjson_obj_get(s3, "prefix"));
-    where.version = yyjson_get_str(yyjson_obj_get(s3, "versionId"));
-    return artifact_code_get(request->room->artifacts, &where, target->digest, memory, ret_artifact, err);
+    /* Another daemon may have deployed the version since a collecting here has looked which there are. */
+    pthread_rwlock_rdlock(&request->room->artifacts_lock);
+    if (code)
+        status = artifact_code_get(request->room->artifacts, &where, target->digest, memory, ret_artifact, err);
+    else
+        status = artifact_image_get(request->room->artifacts, yyjson_get_str(yyjson_obj_get(image, "containerUri")),
+                                    target->digest, memory, ret_artifact, err);
+    pthread_rwlock_unlock(&request->room->artifacts_lock);
+    return status;
 }
 
 static void plan_service(const runtime_target *target, const config *c, session_plan *plan)

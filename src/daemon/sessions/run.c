@@ -21,7 +21,8 @@
 
 #define READ_BYTES 65536
 #define CHARACTER_BYTES_MAX 4
-#define LEFT_OPEN_MS 100 /* for output that is still in the pipes when the command has ended */
+#define LEFT_OPEN_MS 100                 /* for the pipes' end when the command has ended */
+#define PIPE_BYTES_MAX ((size_t)1 << 20) /* that a pipe may be made to hold */
 #define KILL_WAIT_MS 5000
 
 enum { STREAMS = 2 };
@@ -106,16 +107,19 @@ static ac_status deliver(const running *r, size_t which, const char *text, size_
     return r->command->on_output(r->command->user, (run_stream)which, clean.data, clean.length, err);
 }
 
-static ac_status read_stream(running *r, size_t which, ac_error *err)
+/* *ret_length: bytes that there were. */
+static ac_status read_stream(running *r, size_t which, size_t *ret_length, ac_error *err)
 {
     stream *s = &r->streams[which];
     ssize_t got;
     size_t length, rest;
 
+    *ret_length = 0;
     memcpy(r->buffer, s->held, s->held_length);
     got = read(s->fd, r->buffer + s->held_length, READ_BYTES);
     if (got < 0)
         return errno == EAGAIN || errno == EINTR ? AC_OK : ac_error_set(err, AC_ERR_IO, "read: %s", strerror(errno));
+    *ret_length = (size_t)got;
     length = s->held_length + (size_t)got;
     rest = got > 0 ? utf8_unfinished(r->buffer, length) : 0;
     s->held_length = rest;
@@ -127,9 +131,24 @@ static ac_status read_stream(running *r, size_t which, ac_error *err)
     return deliver(r, which, r->buffer, length - rest, err);
 }
 
+/* What is in the pipes, and no more than they hold: something in the background may write on. */
+static ac_status drain(running *r, ac_error *err)
+{
+    for (size_t i = 0; i < STREAMS; i++) {
+        size_t total = 0, length = 1;
+
+        while (r->streams[i].fd >= 0 && length > 0 && total < PIPE_BYTES_MAX) {
+            AC_TRY(read_stream(r, i, &length, err));
+            total += length;
+        }
+    }
+    return AC_OK;
+}
+
 /* ---- waiting ---- */
 
-/* Output until the command has ended and said all, or until due_ms.  *ret_ended: whether it has. */
+/* Output until the command has ended and said all, or until due_ms.  *ret_ended: whether it has.  However late this gets
+ * to look (the output may go to a client that takes its time), what has happened until then is seen. */
 static ac_status follow(running *r, uint64_t due_ms, bool *ret_ended, ac_error *err)
 {
     bool ended = false;
@@ -140,22 +159,25 @@ static ac_status follow(running *r, uint64_t due_ms, bool *ret_ended, ac_error *
             {.fd = r->streams[1].fd, .events = POLLIN},
             {.fd = ended ? -1 : r->ending->fd, .events = POLLIN},
         };
-        uint64_t now = clock_monotonic_ms();
+        uint64_t now = clock_monotonic_ms(), left_ms = now < due_ms ? due_ms - now : 0;
+        size_t length;
 
-        *ret_ended = ended;
-        if ((ended && r->streams[0].fd < 0 && r->streams[1].fd < 0) || now >= due_ms)
-            return AC_OK;
-        if (poll(polled, STREAMS + 1, (int)MIN(due_ms - now, (uint64_t)INT_MAX)) < 0 && errno != EINTR)
+        if (poll(polled, STREAMS + 1, (int)MIN(left_ms, (uint64_t)INT_MAX)) < 0 && errno != EINTR)
             return ac_error_set(err, AC_ERR_IO, "poll: %s", strerror(errno));
         for (size_t i = 0; i < STREAMS; i++)
             if (polled[i].revents)
-                AC_TRY(read_stream(r, i, err));
+                AC_TRY(read_stream(r, i, &length, err));
         if (polled[STREAMS].revents && !ended) {
             uint64_t count;
 
             ended = read(r->ending->fd, &count, sizeof count) == (ssize_t)sizeof count;
             due_ms = MIN(due_ms, clock_monotonic_ms() + LEFT_OPEN_MS);
         }
+        *ret_ended = ended;
+        if (ended && r->streams[0].fd < 0 && r->streams[1].fd < 0)
+            return AC_OK;
+        if (left_ms == 0)
+            return ended ? drain(r, err) : AC_OK;
     }
 }
 
