@@ -267,7 +267,7 @@ AC_API ac_status ac_memory_fork(ac_memory_session *session, const char *root_eve
 
 /* Zero means the default beside it. */
 typedef struct ac_memory_list_options {
-    const char *branch;                 /* name; all branches */
+    const char *branch;                 /* name, "main" for the main line alone; all branches */
     bool include_parents;               /* of branch: also what it grew from */
     const ac_memory_metadata *metadata; /* all of these; no matter what */
     size_t metadata_count;              /* up to 5, together with: */

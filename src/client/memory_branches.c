@@ -1,7 +1,5 @@
-/* memory_branches.c - a conversation along its branches: one of them, what was said on it, and all as a tree.
- *
- * The main line has no name for the service, which lists the events of all branches when no branch is asked for: they
- * are sorted here.  Events come newest first. */
+/* memory_branches.c - a conversation along its branches: one of them, what was said on it, and all as a tree.  Events
+ * come newest first. */
 #include "client/memory_internal.h"
 
 #include <string.h>
@@ -9,64 +7,16 @@
 #define TEXT_SHOWN_MAX 50 /* characters */
 #define CUT_MARK "..."
 
-/* Do something with each event of a session until it is done or fails. */
-typedef ac_status (*event_taker)(yyjson_mut_doc *doc, yyjson_val *event, void *user, bool *ret_done, ac_error *err);
-
-static ac_status take_all(const ac_memory_session *session, yyjson_mut_doc *doc, event_taker take, void *user,
-                          ac_error *err)
-{
-    _cleanup_(memory_call_done) memory_call c = memory_call_in(session, "ListEvents");
-    memory_pages pages = memory_events_of(&c);
-    bool done = false;
-
-    while (!done) {
-        _cleanup_(yyjson_doc_freep) yyjson_doc *page = NULL;
-        yyjson_val *events = NULL, *event;
-        size_t i, n;
-
-        AC_TRY(memory_pages_next(&pages, &page, &events, err));
-        if (!page)
-            return AC_OK;
-        yyjson_arr_foreach(events, i, n, event)
-        {
-            AC_TRY(take(doc, event, user, &done, err));
-            if (done)
-                break;
-        }
-    }
-    return AC_OK;
-}
-
 /* ---- one branch ---- */
-
-static ac_status take_main(yyjson_mut_doc *doc, yyjson_val *event, void *user, bool *ret_done, ac_error *err)
-{
-    const size_t *results_max = user;
-    yyjson_mut_val *list = yyjson_mut_doc_get_root(doc);
-
-    if (memory_event_is_main(event) && !yyjson_mut_arr_append(list, yyjson_val_mut_copy(doc, event)))
-        return memory_exhausted(err);
-    *ret_done = yyjson_mut_arr_size(list) == *results_max;
-    return AC_OK;
-}
 
 ac_status ac_memory_list_branch_events(ac_memory_session *session, const char *branch, bool include_parents,
                                        size_t results_max, yyjson_doc **ret_events, ac_error *err)
 {
-    size_t wanted = results_max ? results_max : MEMORY_RESULTS_DEFAULT;
-    _cleanup_(yyjson_mut_doc_freep) yyjson_mut_doc *list = NULL;
+    const ac_memory_list_options options = {.branch = branch ? branch : MEMORY_MAIN_BRANCH,
+                                            .include_parents = include_parents,
+                                            .results_max = results_max};
 
-    *ret_events = NULL;
-    if (branch && strcmp(branch, MEMORY_MAIN_BRANCH) != 0) {
-        const ac_memory_list_options options = {
-            .branch = branch, .include_parents = include_parents, .results_max = wanted};
-        return ac_memory_list_events(session, &options, ret_events, err);
-    }
-    list = memory_new_list();
-    if (!list)
-        return memory_exhausted(err);
-    AC_TRY(take_all(session, list, take_main, &wanted, err));
-    return memory_finish(list, ret_events, err);
+    return ac_memory_list_events(session, &options, ret_events, err);
 }
 
 /* ---- what was said ---- */
@@ -198,15 +148,15 @@ static yyjson_mut_val *events_of_branch(yyjson_mut_doc *doc, yyjson_mut_val *mai
     return yyjson_mut_obj_get(branch, "events");
 }
 
-ac_status memory_tree_take(yyjson_mut_doc *doc, yyjson_val *event, void *user, bool *ret_done, ac_error *err)
+ac_status memory_tree_take(yyjson_val *event, void *user, bool *ret_done, ac_error *err)
 {
+    yyjson_mut_doc *doc = user;
     yyjson_mut_val *main_branch = yyjson_mut_obj_get(yyjson_mut_doc_get_root(doc), "mainBranch");
     bool is_main = memory_event_is_main(event);
     yyjson_mut_val *events =
         is_main ? yyjson_mut_obj_get(main_branch, "events") : events_of_branch(doc, main_branch, event);
     yyjson_mut_val *summary = yyjson_mut_arr_add_obj(doc, events);
 
-    (void)user;
     *ret_done = false;
     return summary && yyjson_mut_obj_add_strcpy(doc, summary, "eventId", ac_json_string(event, "eventId", "")) &&
                    yyjson_mut_obj_add_sint(doc, summary, "timestamp", ac_json_int(event, "eventTimestamp", 0)) &&
@@ -234,6 +184,6 @@ ac_status ac_memory_conversation_tree(ac_memory_session *session, yyjson_doc **r
     *ret_tree = NULL;
     if (!tree || !memory_tree_begin(tree, session))
         return memory_exhausted(err);
-    AC_TRY(take_all(session, tree, memory_tree_take, NULL, err));
+    AC_TRY(memory_each_event(session, NULL, memory_tree_take, tree, err));
     return memory_finish(tree, ret_tree, err);
 }

@@ -75,16 +75,17 @@ memory_pages memory_pages_of(memory_call *c, const char *member, size_t results_
     return (memory_pages){.call = c, .member = member, .left = results_max ? results_max : MEMORY_RESULTS_DEFAULT};
 }
 
-/* A later page has the token of the one before; keys and values of what is replaced stay in the document's pool. */
-static ac_status ask_for(memory_pages *p, const char *token, ac_error *err)
+/* A later page has the token of the one before; keys and values of what is replaced stay in the document's pool.  To put
+ * a value that there was no memory for would only take away what is there. */
+ac_status memory_pages_ask(memory_pages *p, const char *token, ac_error *err)
 {
     memory_call *c = p->call;
-    size_t wanted = MIN(p->left, MEMORY_PAGE_MAX);
+    yyjson_mut_val *count = yyjson_mut_uint(c->doc, MIN(p->left, MEMORY_PAGE_MAX));
+    yyjson_mut_val *place = token ? yyjson_mut_strcpy(c->doc, token) : NULL;
 
-    if (c->broken ||
-        !yyjson_mut_obj_put(c->input, yyjson_mut_str(c->doc, "maxResults"), yyjson_mut_uint(c->doc, wanted)))
+    if (c->broken || !count || !yyjson_mut_obj_put(c->input, yyjson_mut_str(c->doc, "maxResults"), count))
         return memory_exhausted(err);
-    if (token && !yyjson_mut_obj_put(c->input, yyjson_mut_str(c->doc, "nextToken"), yyjson_mut_strcpy(c->doc, token)))
+    if (token && (!place || !yyjson_mut_obj_put(c->input, yyjson_mut_str(c->doc, "nextToken"), place)))
         return memory_exhausted(err);
     return AC_OK;
 }
@@ -96,14 +97,14 @@ ac_status memory_pages_next(memory_pages *p, yyjson_doc **ret_page, yyjson_val *
     if (p->ended || !p->left || p->requests == REQUESTS_MAX)
         return AC_OK;
     if (p->requests++ == 0)
-        AC_TRY(ask_for(p, NULL, err));
+        AC_TRY(memory_pages_ask(p, NULL, err));
     AC_TRY(memory_call_run(p->call, ret_page, err));
     yyjson_val *root = yyjson_doc_get_root(*ret_page);
     *ret_items = yyjson_obj_get(root, p->member);
     p->left -= MIN(p->left, yyjson_arr_size(*ret_items));
     const char *token = ac_json_string(root, "nextToken", NULL);
     p->ended = !token;
-    ac_status status = token && p->left ? ask_for(p, token, err) : AC_OK;
+    ac_status status = token && p->left ? memory_pages_ask(p, token, err) : AC_OK;
     if (status != AC_OK) {
         yyjson_doc_free(*ret_page);
         *ret_page = NULL;

@@ -8,7 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define EVENTS "events"
 
 /* ---- the session ---- */
 
@@ -175,9 +174,14 @@ ac_status ac_memory_fork(ac_memory_session *session, const char *root_event_id, 
 
 /* ---- listing ---- */
 
+static bool is_main_line(const char *branch)
+{
+    return strcmp(branch, MEMORY_MAIN_BRANCH) == 0;
+}
+
 static bool add_branch_filter(memory_call *c, yyjson_mut_val *filter, const ac_memory_list_options *o)
 {
-    if (!o->branch)
+    if (!o->branch || is_main_line(o->branch))
         return true;
     yyjson_mut_val *branch = yyjson_mut_obj_add_obj(c->doc, filter, "branch");
     return branch && yyjson_mut_obj_add_str(c->doc, branch, "name", o->branch) &&
@@ -186,14 +190,7 @@ static bool add_branch_filter(memory_call *c, yyjson_mut_val *filter, const ac_m
 
 bool memory_event_is_main(yyjson_val *event)
 {
-    const char *name = ac_json_string(yyjson_obj_get(event, "branch"), "name", MEMORY_MAIN_BRANCH);
-
-    return strcmp(name, MEMORY_MAIN_BRANCH) == 0;
-}
-
-memory_pages memory_events_of(memory_call *c)
-{
-    return memory_pages_of(c, EVENTS, SIZE_MAX);
+    return is_main_line(ac_json_string(yyjson_obj_get(event, "branch"), "name", MEMORY_MAIN_BRANCH));
 }
 
 static yyjson_mut_val *metadata_expression(yyjson_mut_doc *doc, const ac_memory_metadata *m)
@@ -247,14 +244,58 @@ static ac_status add_options(memory_call *c, const ac_memory_list_options *o, ac
     return AC_OK;
 }
 
+ac_status memory_each_event(const ac_memory_session *session, const ac_memory_list_options *options,
+                            memory_event_taker take, void *user, ac_error *err)
+{
+    _cleanup_(memory_call_done) memory_call c = memory_call_in(session, "ListEvents");
+    bool main_alone = options && options->branch && is_main_line(options->branch), done = false;
+    size_t left = options && options->results_max ? options->results_max : SIZE_MAX;
+    memory_pages pages = memory_pages_of(&c, "events", main_alone ? SIZE_MAX : left);
+
+    AC_TRY(add_options(&c, options, err));
+    while (!done && left) {
+        _cleanup_(yyjson_doc_freep) yyjson_doc *page = NULL;
+        yyjson_val *events = NULL, *event;
+        size_t i, n;
+
+        AC_TRY(memory_pages_next(&pages, &page, &events, err));
+        if (!page)
+            return AC_OK;
+        yyjson_arr_foreach(events, i, n, event)
+        {
+            if (main_alone && !memory_event_is_main(event))
+                continue;
+            AC_TRY(take(event, user, &done, err));
+            if (done || --left == 0)
+                break;
+        }
+    }
+    return AC_OK;
+}
+
+static ac_status keep_event(yyjson_val *event, void *user, bool *ret_done, ac_error *err)
+{
+    yyjson_mut_doc *list = user;
+
+    *ret_done = false;
+    return yyjson_mut_arr_append(yyjson_mut_doc_get_root(list), yyjson_val_mut_copy(list, event))
+               ? AC_OK
+               : memory_exhausted(err);
+}
+
 ac_status ac_memory_list_events(ac_memory_session *session, const ac_memory_list_options *options,
                                 yyjson_doc **ret_events, ac_error *err)
 {
-    _cleanup_(memory_call_done) memory_call c = memory_call_in(session, "ListEvents");
+    _cleanup_(yyjson_mut_doc_freep) yyjson_mut_doc *list = memory_new_list();
+    ac_memory_list_options o = options ? *options : (ac_memory_list_options){0};
 
     *ret_events = NULL;
-    AC_TRY(add_options(&c, options, err));
-    return memory_collect(&c, EVENTS, options ? options->results_max : 0, ret_events, err);
+    if (!list)
+        return memory_exhausted(err);
+    if (!o.results_max)
+        o.results_max = MEMORY_RESULTS_DEFAULT;
+    AC_TRY(memory_each_event(session, &o, keep_event, list, err));
+    return memory_finish(list, ret_events, err);
 }
 
 /* ---- turns ---- */
@@ -280,8 +321,9 @@ static ac_status take_message(turns *t, yyjson_val *said, ac_error *err)
     return yyjson_mut_arr_append(t->turn, yyjson_val_mut_copy(t->doc, said)) ? AC_OK : memory_exhausted(err);
 }
 
-static ac_status take_event(turns *t, yyjson_val *event, ac_error *err)
+static ac_status take_event(yyjson_val *event, void *user, bool *ret_done, ac_error *err)
 {
+    turns *t = user;
     yyjson_val *item;
     size_t i, n;
 
@@ -294,38 +336,23 @@ static ac_status take_event(turns *t, yyjson_val *event, ac_error *err)
         if (t->enough)
             break;
     }
+    *ret_done = t->enough;
     return AC_OK;
 }
 
 ac_status ac_memory_last_turns(ac_memory_session *session, size_t k, const ac_memory_list_options *options,
                                yyjson_doc **ret_turns, ac_error *err)
 {
-    _cleanup_(memory_call_done) memory_call c = memory_call_in(session, "ListEvents");
     _cleanup_(yyjson_mut_doc_freep) yyjson_mut_doc *doc = memory_new_list();
-    turns t = {.doc = doc, .wanted = k, .enough = k == 0};
-    memory_pages pages = memory_pages_of(&c, EVENTS, options && options->results_max ? options->results_max : SIZE_MAX);
+    turns t = {.doc = doc, .wanted = k};
 
     *ret_turns = NULL;
     if (!doc)
         return memory_exhausted(err);
     if (options && options->without_payloads)
         return ac_error_set(err, AC_ERR_INVALID, "turns are in the payloads");
-    AC_TRY(add_options(&c, options, err));
-    while (!t.enough) {
-        _cleanup_(yyjson_doc_freep) yyjson_doc *page = NULL;
-        yyjson_val *events = NULL, *event;
-        size_t i, n;
-
-        AC_TRY(memory_pages_next(&pages, &page, &events, err));
-        if (!page)
-            break;
-        yyjson_arr_foreach(events, i, n, event)
-        {
-            AC_TRY(take_event(&t, event, err));
-            if (t.enough)
-                break;
-        }
-    }
+    if (k)
+        AC_TRY(memory_each_event(session, options, take_event, &t, err));
     return memory_finish(doc, ret_turns, err);
 }
 
@@ -356,50 +383,46 @@ static yyjson_mut_val *add_new_branch(yyjson_mut_doc *doc, const char *name)
     return branch;
 }
 
-/* Events come newest first, so the last that is seen of a branch is its first. */
-static bool count_event(yyjson_mut_doc *doc, yyjson_val *event)
+/* Put a text in the place of another.  To put a value that there was no memory for would only take away what is there. */
+static bool put_text(yyjson_mut_doc *doc, yyjson_mut_val *object, const char *key, const char *text)
 {
+    yyjson_mut_val *value = yyjson_mut_strcpy(doc, text);
+
+    return value && yyjson_mut_obj_put(object, yyjson_mut_str(doc, key), value);
+}
+
+ac_status memory_count_event(yyjson_val *event, void *user, bool *ret_done, ac_error *err)
+{
+    yyjson_mut_doc *doc = user;
     yyjson_val *of = yyjson_obj_get(event, "branch");
     const char *name = ac_json_string(of, "name", MEMORY_MAIN_BRANCH);
     const char *root = ac_json_string(of, "rootEventId", NULL);
     yyjson_mut_val *branch = find_branch(yyjson_mut_doc_get_root(doc), name);
 
+    *ret_done = false;
     if (!branch)
         branch = add_new_branch(doc, name);
     if (!branch)
-        return false;
+        return memory_exhausted(err);
     yyjson_mut_val *count = yyjson_mut_obj_get(branch, "eventCount");
     yyjson_mut_set_uint(count, yyjson_mut_get_uint(count) + 1);
     yyjson_mut_set_sint(yyjson_mut_obj_get(branch, "created"), ac_json_int(event, "eventTimestamp", 0));
-    return yyjson_mut_obj_put(branch, yyjson_mut_str(doc, "firstEventId"),
-                              yyjson_mut_strcpy(doc, ac_json_string(event, "eventId", ""))) &&
-           (!root || yyjson_mut_obj_put(branch, yyjson_mut_str(doc, "rootEventId"), yyjson_mut_strcpy(doc, root)));
+    return put_text(doc, branch, "firstEventId", ac_json_string(event, "eventId", "")) &&
+                   (!root || put_text(doc, branch, "rootEventId", root))
+               ? AC_OK
+               : memory_exhausted(err);
 }
 
 ac_status ac_memory_list_branches(ac_memory_session *session, yyjson_doc **ret_branches, ac_error *err)
 {
-    _cleanup_(memory_call_done) memory_call c = memory_call_in(session, "ListEvents");
-    _cleanup_(yyjson_mut_doc_freep) yyjson_mut_doc *doc = memory_new_list();
-    memory_pages pages = memory_events_of(&c);
+    _cleanup_(yyjson_mut_doc_freep) yyjson_mut_doc *list = memory_new_list();
+    const ac_memory_list_options all = {.without_payloads = true};
 
     *ret_branches = NULL;
-    if (!doc)
+    if (!list)
         return memory_exhausted(err);
-    AC_TRY(add_options(&c, &(ac_memory_list_options){.without_payloads = true}, err));
-    for (;;) {
-        _cleanup_(yyjson_doc_freep) yyjson_doc *page = NULL;
-        yyjson_val *events = NULL, *event;
-        size_t i, n;
-
-        AC_TRY(memory_pages_next(&pages, &page, &events, err));
-        if (!page)
-            return memory_finish(doc, ret_branches, err);
-        yyjson_arr_foreach(events, i, n, event)
-        {
-            if (!count_event(doc, event))
-                return memory_exhausted(err);
-        }
-    }
+    AC_TRY(memory_each_event(session, &all, memory_count_event, list, err));
+    return memory_finish(list, ret_branches, err);
 }
 
 /* ---- one event ---- */

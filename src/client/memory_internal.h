@@ -64,6 +64,9 @@ typedef struct memory_pages {
 
 memory_pages memory_pages_of(memory_call *c, const char *member, size_t results_max);
 
+/* Have the next call ask for a page: the first one, or that of a token. */
+ac_status memory_pages_ask(memory_pages *p, const char *token, ac_error *err) AC_MUST_USE;
+
 /* *ret_page is the next page, NULL at the end; *ret_items its list. */
 ac_status memory_pages_next(memory_pages *p, yyjson_doc **ret_page, yyjson_val **ret_items, ac_error *err) AC_MUST_USE;
 
@@ -83,8 +86,18 @@ ac_status memory_finish(yyjson_mut_doc *doc, yyjson_doc **ret_doc, ac_error *err
 
 /* ---- memory_events.c ---- */
 
-/* All events of a session, page by page (member "events"); the call is made for ListEvents. */
-memory_pages memory_events_of(memory_call *c);
+/* Does something with an event; *ret_done ends it. */
+typedef ac_status (*memory_event_taker)(yyjson_val *event, void *user, bool *ret_done, ac_error *err);
+
+/* The events of a session, the newest first: those that the options ask for (NULL: all), results_max 0 being no limit.
+ * The main line has no name for the service, which lists the events of all branches when none is asked for: when the
+ * options name it, the others are passed over here. */
+ac_status memory_each_event(const ac_memory_session *session, const ac_memory_list_options *options,
+                            memory_event_taker take, void *user, ac_error *err) AC_MUST_USE;
+
+/* Takes an event into a list of branches, user being its document.  Events come newest first, so the last that is seen
+ * of a branch is its first. */
+ac_status memory_count_event(yyjson_val *event, void *user, bool *ret_done, ac_error *err) AC_MUST_USE;
 
 /* Whether an event is on the main line. */
 bool memory_event_is_main(yyjson_val *event);
@@ -94,10 +107,9 @@ bool memory_event_is_main(yyjson_val *event);
 /* What was said goes into a list, the oldest first. */
 ac_status memory_messages_of(yyjson_mut_doc *doc, yyjson_val *events, ac_error *err) AC_MUST_USE;
 
-/* Make an empty tree, and take in an event; user is not used, and *ret_done always false. */
+/* Make an empty tree, and take in an event, user being the document; *ret_done is always false. */
 bool memory_tree_begin(yyjson_mut_doc *doc, const ac_memory_session *session);
-ac_status memory_tree_take(yyjson_mut_doc *doc, yyjson_val *event, void *user, bool *ret_done, ac_error *err)
-    AC_MUST_USE;
+ac_status memory_tree_take(yyjson_val *event, void *user, bool *ret_done, ac_error *err) AC_MUST_USE;
 
 /* ---- memory_filters.c ---- */
 

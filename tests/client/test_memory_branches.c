@@ -55,6 +55,14 @@ static void branch_events(void **state)
     assert_answer(events, "[" FOUR_(MS) "]");
     assert_json(bodies[0], "filter", "{\"branch\": {\"name\": \"b\", \"includeParentBranches\": true}}");
     assert_json(bodies[0], "maxResults", "7");
+    SCRIPT(LISTED(FOUR ", " THREE ", " ONE, ""));
+    must(ac_memory_list_events(session, &(ac_memory_list_options){.branch = "main"}, &events, &err), &err);
+    assert_answer(events, "[" THREE_(MS) ", " ONE_(MS) "]");
+    assert_null(strstr(bodies[0], "filter"));
+    SCRIPT(LISTED(FOUR ", " THREE, ""));
+    must(ac_memory_last_turns(session, 2, &(ac_memory_list_options){.branch = "main"}, &events, &err), &err);
+    assert_answer(events, "[[{\"role\": \"USER\", \"content\": {\"text\": \"Bye\"}}]]");
+    assert_null(strstr(bodies[0], "filter"));
     SCRIPT(GONE);
     assert_int_equal(ac_memory_list_branch_events(session, NULL, false, 0, &events, &err), AC_ERR_NOT_FOUND);
     assert_null(events);

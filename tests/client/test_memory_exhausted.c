@@ -265,15 +265,54 @@ static ac_status grow_tree(yyjson_mut_doc *doc, ac_error *err)
     yyjson_arr_foreach(yyjson_doc_get_root(events), i, n, event)
     {
         if (status == AC_OK)
-            status = memory_tree_take(doc, event, NULL, &done, err);
+            status = memory_tree_take(event, doc, &done, err);
     }
     yyjson_doc_free(events);
+    return status;
+}
+
+static ac_status list_branches(yyjson_mut_doc *doc, ac_error *err)
+{
+    yyjson_mut_val *root = yyjson_mut_arr(doc);
+    yyjson_doc *events = NULL;
+    yyjson_val *event;
+    ac_status status = AC_OK;
+    bool done = false;
+    size_t i, n;
+
+    if (!root)
+        return memory_exhausted(err);
+    yyjson_mut_doc_set_root(doc, root);
+    events = listed_events();
+    yyjson_arr_foreach(yyjson_doc_get_root(events), i, n, event)
+    {
+        if (status == AC_OK)
+            status = memory_count_event(event, doc, &done, err);
+    }
+    yyjson_doc_free(events);
+    return status;
+}
+
+static ac_status ask_for_pages(yyjson_mut_doc *doc, ac_error *err)
+{
+    memory_call c;
+
+    ac_status status = in_an_object(doc, &c, err);
+    memory_pages pages = memory_pages_of(&c, "events", 3);
+    if (status == AC_OK)
+        status = memory_pages_ask(&pages, NULL, err);
+    if (status == AC_OK)
+        status = memory_pages_ask(&pages, "a token", err);
+    if (status == AC_OK)
+        status = memory_pages_ask(&pages, "another", err);
     return status;
 }
 
 static void filters_and_branches(void **state)
 {
     (void)state;
+    exhaust(list_branches, true);
+    exhaust(ask_for_pages, true);
     exhaust(build_filters, true);
     exhaust(merge_messages, true);
     exhaust(grow_tree, true);
