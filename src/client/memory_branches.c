@@ -12,9 +12,8 @@
 ac_status ac_memory_list_branch_events(ac_memory_session *session, const char *branch, bool include_parents,
                                        size_t results_max, yyjson_doc **ret_events, ac_error *err)
 {
-    const ac_memory_list_options options = {.branch = branch ? branch : MEMORY_MAIN_BRANCH,
-                                            .include_parents = include_parents,
-                                            .results_max = results_max};
+    const ac_memory_list_options options = {
+        .branch = branch ? branch : MEMORY_MAIN_BRANCH, .include_parents = include_parents, .results_max = results_max};
 
     return ac_memory_list_events(session, &options, ret_events, err);
 }

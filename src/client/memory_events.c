@@ -8,7 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-
 /* ---- the session ---- */
 
 ac_status ac_memory_session_new(ac_client *client, const char *memory_id, const char *actor_id, const char *session_id,

@@ -274,7 +274,7 @@ static void schedule_answer(http_exchange *x)
         return;
     if (now == arrived) /* nobody has looked at the clock since */
         now = clock_monotonic_ns();
-    if (!http_loop_here(x->loop) || !x->loop->dispatching || now - arrived > ANSWER_HOLD_NS) {
+    if (!http_loop_dispatching(x->loop) || now - arrived > ANSWER_HOLD_NS) {
         http_exchange_schedule(x);
         return;
     }

@@ -12,6 +12,10 @@
 #define TICK_MS_MIN 5
 #define TICK_MS_MAX 500
 
+/* The loop that this thread dispatches for.  Not a member of the loop: a loop is another thread's from the moment at
+ * which that begins to run it, and who posts from the thread that made it must not look at what is that one's. */
+static _Thread_local http_loop *dispatched;
+
 static void run_tasks(loop_task *task)
 {
     while (task) {
@@ -40,7 +44,12 @@ static void on_wake(uv_async_t *wake)
 
 void http_loop_enter(http_loop *loop)
 {
-    loop->dispatching = true;
+    dispatched = loop;
+}
+
+bool http_loop_dispatching(const http_loop *loop)
+{
+    return dispatched == loop;
 }
 
 void http_loop_run_posted(http_loop *loop)
@@ -56,14 +65,14 @@ void http_loop_run_posted(http_loop *loop)
 void http_loop_leave(http_loop *loop)
 {
     http_loop_run_posted(loop);
-    loop->dispatching = false;
+    dispatched = NULL;
 }
 
 void http_loop_post(http_loop *loop, loop_task *task)
 {
     loop_task *head;
 
-    if (http_loop_here(loop) && loop->dispatching) {
+    if (http_loop_dispatching(loop)) {
         task->next = NULL;
         *loop->local_tail = task;
         loop->local_tail = &task->next;

@@ -54,8 +54,7 @@ struct http_loop {
     uv_prepare_t before_poll;       /* the end of a turn: run what was held, flush what was logged */
     _Atomic(loop_task *) inbox;     /* newest first */
     loop_task *local, **local_tail; /* posted by the loop thread itself while it dispatches */
-    bool dispatching;
-    loop_task *held, **held_tail; /* see http_loop_hold */
+    loop_task *held, **held_tail;   /* see http_loop_hold */
     unsigned held_count;
     bool holds;
     _Atomic pthread_t thread;
@@ -92,6 +91,9 @@ static inline bool http_loop_here(const http_loop *loop)
  * end. */
 void http_loop_enter(http_loop *loop);
 void http_loop_leave(http_loop *loop);
+
+/* Whether the calling thread is between the two. */
+bool http_loop_dispatching(const http_loop *loop);
 
 /* Run them now, inside the brackets. */
 void http_loop_run_posted(http_loop *loop);
