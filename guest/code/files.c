@@ -214,13 +214,15 @@ typedef struct writing {
     size_t count;
     int fd; /* of the last one */
     bool failed;
+    char why[CODE_MESSAGE_BYTES_MAX];
     char frame[CODE_FRAME_BYTES_MAX + 1];
 } writing;
 
+/* The answer has to wait until what was written for nothing is gone: it says that nothing was changed. */
 static void fail(writing *w, const char *path, int number)
 {
     if (!w->failed)
-        call_end(w->c, OUTCOME_REFUSED, 1, "Could not write file '%.500s': %s", path, why(number));
+        snprintf(w->why, sizeof w->why, "Could not write file '%.500s': %s", path, why(number));
     w->failed = true;
 }
 
@@ -312,7 +314,7 @@ static bool take_frames(writing *w)
 void tool_write(call *c)
 {
     writing *w = calloc(1, sizeof *w);
-    bool whole, moved = true;
+    bool whole;
 
     if (!w)
         return;
@@ -323,16 +325,16 @@ void tool_write(call *c)
     for (size_t i = 0; i < w->count; i++) {
         written *file = &w->files[i];
 
-        if (whole && !w->failed && renameat(file->directory, file->temporary, file->directory, file->name) != 0) {
+        if (whole && !w->failed && renameat(file->directory, file->temporary, file->directory, file->name) != 0)
             fail(w, file->name, errno);
-            moved = false;
-        }
         if (!whole || w->failed)
             unlinkat(file->directory, file->temporary, 0);
         close(file->directory);
         free(file->name);
     }
-    if (whole && !w->failed && moved)
+    if (whole && w->failed)
+        call_end(c, OUTCOME_REFUSED, 1, "%s", w->why);
+    else if (whole)
         call_end(c, OUTCOME_DONE, 0, "Successfully wrote all %zu files", w->count);
     free(w);
 }

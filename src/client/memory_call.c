@@ -75,8 +75,8 @@ memory_pages memory_pages_of(memory_call *c, const char *member, size_t results_
     return (memory_pages){.call = c, .member = member, .left = results_max ? results_max : MEMORY_RESULTS_DEFAULT};
 }
 
-/* A later page has the token of the one before; keys and values of what is replaced stay in the document's pool.  To put
- * a value that there was no memory for would only take away what is there. */
+/* A later page has the token of the one before; keys and values of what is replaced stay in the document's pool.  To
+ * put a value that there was no memory for would only take away what is there. */
 ac_status memory_pages_ask(memory_pages *p, const char *token, ac_error *err)
 {
     memory_call *c = p->call;

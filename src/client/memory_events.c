@@ -382,7 +382,8 @@ static yyjson_mut_val *add_new_branch(yyjson_mut_doc *doc, const char *name)
     return branch;
 }
 
-/* Put a text in the place of another.  To put a value that there was no memory for would only take away what is there. */
+/* Put a text in the place of another.  To put a value that there was no memory for would only take away what is
+ * there. */
 static bool put_text(yyjson_mut_doc *doc, yyjson_mut_val *object, const char *key, const char *text)
 {
     yyjson_mut_val *value = yyjson_mut_strcpy(doc, text);

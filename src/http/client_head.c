@@ -112,7 +112,7 @@ ac_status head_gatherer_line(head_gatherer *g, const char *line, size_t length)
     if (g->status == 0)
         return AC_ERR_PROTOCOL;
     if (length == 0) {
-        g->complete = g->status / 100 != 1 || g->status == 101;
+        g->complete = !head_gatherer_is_interim(g);
         return AC_OK;
     }
     return field_line(g, line, length);

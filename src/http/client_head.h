@@ -22,6 +22,12 @@ void head_gatherer_done(head_gatherer *g);
  * Errors: AC_ERR_TOO_LARGE, AC_ERR_PROTOCOL, AC_ERR_NOMEM. */
 ac_status head_gatherer_line(head_gatherer *g, const char *line, size_t length) AC_MUST_USE;
 
+/* Whether what has come so far belongs to an interim answer. */
+static inline bool head_gatherer_is_interim(const head_gatherer *g)
+{
+    return g->status / 100 == 1 && g->status != 101;
+}
+
 static inline http_client_head head_gatherer_view(const head_gatherer *g)
 {
     return (http_client_head){.status = g->status, .headers = g->headers, .header_count = g->count};

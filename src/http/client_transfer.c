@@ -56,10 +56,13 @@ static size_t on_header(char *line, size_t size, size_t count, void *user)
     bool had_head = t->head.complete;
     ac_status status = head_gatherer_line(&t->head, line, length);
 
-    t->phase = TRANSFER_ANSWERED;
     t->progress_ms = now_of(t);
     if (status != AC_OK)
         return stop_for_head(t, status);
+    if (t->phase != TRANSFER_ANSWERED && !head_gatherer_is_interim(&t->head)) {
+        t->phase = TRANSFER_ANSWERED;
+        http_client_watch(t->client, http_transfer_due(t)); /* silence may be due sooner than the first byte was */
+    }
     if (t->head.complete && !had_head)
         head_complete(t);
     return length;
@@ -260,8 +263,8 @@ static void do_wake(loop_task *task)
     if (resume)
         t->download_paused = false;
     pthread_mutex_unlock(&t->lock);
-    /* One whose beginning is still on its way (this task may overtake it, when it comes from the loop's own thread) finds
-     * there that it is cancelled. */
+    /* One whose beginning is still on its way (this task may overtake it, when it comes from the loop's own thread)
+     * finds there that it is cancelled. */
     if (!done && stop && t->linked) {
         http_transfer_abort(t, AC_ERR_CLOSED, HTTP_FAILURE_CANCELLED, "the request was cancelled");
     } else if (!done && resume && t->linked) {

@@ -256,7 +256,10 @@ bool state_is(session_fixture *f, const char *state)
 void sessions_renew_now(sessions *all)
 {
     pthread_mutex_lock(&all->lock);
-    if (!all->renewing)
-        all->renewing = workers_submit(all->workers, &all->lease_job) == AC_OK;
+    while (all->renewing)
+        pthread_cond_wait(&all->room, &all->lock);
+    all->renewing = workers_submit(all->workers, &all->lease_job) == AC_OK;
+    while (all->renewing)
+        pthread_cond_wait(&all->room, &all->lock);
     pthread_mutex_unlock(&all->lock);
 }

@@ -76,7 +76,7 @@ int pid_of(session *s);
 unsigned sessions_now(session_fixture *f);
 unsigned overs(session_fixture *f);
 
-/* Renew the leases without waiting for their time. */
+/* Renew the leases without waiting for their time; when it returns, that is done, and no earlier renewal goes on. */
 void sessions_renew_now(sessions *all);
 
 /* Whether the one session there is has this state. */

@@ -2,6 +2,7 @@
  * ends. */
 #include "http/client.h"
 
+#include "base/clock.h"
 #include "client_peers.h"
 
 #include <dlfcn.h>
@@ -103,6 +104,38 @@ static void peers_may_misbehave(void **state)
         }
         http_client_response_done(&response);
         http_client_free(client);
+        script_stop(&peer);
+    }
+}
+
+/* Before the answer one time-out rules, inside it the other, and neither waits for the other's timer.  An interim answer
+ * is no answer yet. */
+static void each_silence_has_its_own_time(void **state)
+{
+    static const struct {
+        const char *bytes, *message;
+        uint32_t first_byte_ms, idle_ms;
+    } cases[] = {
+        {OK_HEAD "Content-Length: 10\r\n\r\nabc", "stopped coming", LONG_MS, 150},
+        {OK_HEAD "A: b\r\n", "stopped coming", LONG_MS, 150},
+        {"HTTP/1.1 103 Early\r\nX: y\r\n\r\n", "no answer began", 150, LONG_MS},
+    };
+
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        uint64_t begun_ms = clock_monotonic_ms();
+        http_client_response response;
+        script_peer peer;
+        ac_error err = {0};
+        char url[64];
+
+        script_start(&peer, cases[i].bytes, strlen(cases[i].bytes), SCRIPT_HOLD);
+        snprintf(url, sizeof url, "http://127.0.0.1:%d/", peer.port);
+        const http_client_request request = {
+            .url = url, .first_byte_timeout_ms = cases[i].first_byte_ms, .idle_timeout_ms = cases[i].idle_ms};
+        assert_int_equal(http_client_fetch(*state, &request, &response, &err), AC_ERR_TIMEOUT);
+        assert_non_null(strstr(err.message, cases[i].message));
+        assert_true(clock_monotonic_ms() - begun_ms < LONG_MS / 2);
+        http_client_response_done(&response);
         script_stop(&peer);
     }
 }
@@ -277,6 +310,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(peers_may_misbehave, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(each_silence_has_its_own_time, set_up, tear_down),
         cmocka_unit_test_setup_teardown(heads_are_bounded, set_up, tear_down),
         cmocka_unit_test_setup_teardown(nobody_listens, set_up, tear_down),
         cmocka_unit_test_setup_teardown(proxies_come_from_the_environment, set_up, tear_down),

@@ -147,8 +147,8 @@ static ac_status drain(running *r, ac_error *err)
 
 /* ---- waiting ---- */
 
-/* Output until the command has ended and said all, or until due_ms.  *ret_ended: whether it has.  However late this gets
- * to look (the output may go to a client that takes its time), what has happened until then is seen. */
+/* Output until the command has ended and said all, or until due_ms.  *ret_ended: whether it has.  However late this
+ * gets to look (the output may go to a client that takes its time), what has happened until then is seen. */
 static ac_status follow(running *r, uint64_t due_ms, bool *ret_ended, ac_error *err)
 {
     bool ended = false;

@@ -169,7 +169,8 @@ static ac_status open_files(log_reader *r, ino_t until, ac_error *err)
         int fd = -1;
         ac_status status = open_one(r, number, &fd, &inode, err);
 
-        /* While files are renamed, one after the other, each name is free for a moment; what stands behind it is there. */
+        /* While files are renamed, one after the other, each name is free for a moment; what stands behind it is
+         * there. */
         if (status == AC_ERR_NOT_FOUND)
             continue;
         AC_TRY(status);
