@@ -30,7 +30,7 @@
 static char kernel_py[] = CODE_GUEST_DIRECTORY "/kernel.py";
 static char kernel_js[] = CODE_GUEST_DIRECTORY "/kernel.cjs";
 
-typedef enum kernel_name { kernel_pyTHON, KERNEL_NODE, KERNEL_DENO, KERNELS } kernel_name;
+typedef enum kernel_name { KERNEL_PYTHON, KERNEL_NODE, KERNEL_DENO, KERNELS } kernel_name;
 
 typedef struct kernel {
     pthread_mutex_t lock; /* of busy and waiting; the rest belongs to who has made it busy */
@@ -270,7 +270,7 @@ static const char *kernel_start(kernel *k)
         return NULL;
     if (!make_ends(k, theirs))
         return why;
-    well = name == kernel_pyTHON ? fork_from_parent(k, theirs, &why) : spawn_kernel(k, name, theirs, &why);
+    well = name == KERNEL_PYTHON ? fork_from_parent(k, theirs, &why) : spawn_kernel(k, name, theirs, &why);
     for (int i = 0; i < 3; i++)
         close(theirs[i]);
     if (well) {
@@ -320,7 +320,7 @@ void kernels_begin(void)
 {
     pthread_t thread;
 
-    if (pthread_create(&thread, NULL, begin_main, &kernels[kernel_pyTHON]) == 0)
+    if (pthread_create(&thread, NULL, begin_main, &kernels[KERNEL_PYTHON]) == 0)
         pthread_detach(thread);
 }
 
@@ -494,7 +494,7 @@ static void run_code(kernel *k, const call *c)
 static kernel *choose(const call *c)
 {
     if (c->request.language == LANGUAGE_PYTHON)
-        return &kernels[kernel_pyTHON];
+        return &kernels[KERNEL_PYTHON];
     if (c->request.engine == ENGINE_DENO || (c->request.engine == ENGINE_ANY && find_program("deno")))
         return &kernels[KERNEL_DENO];
     return &kernels[KERNEL_NODE];

@@ -27,24 +27,30 @@
 typedef struct conversation {
     cli *c;
     ac_runtime_ws *ws;
+    char *line; /* the sender's */
+    size_t line_room;
     atomic_bool input_ended;
     ac_error send_error;
 } conversation;
 
+/* Here alone the sender may be cancelled: inside a send it holds the connection's lock. */
+static bool read_line(conversation *v)
+{
+    pthread_setcancelstate(PTHREAD_CANCEL_ENABLE, NULL);
+    ssize_t length = getline(&v->line, &v->line_room, stdin);
+    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, NULL);
+    if (length > 0 && v->line[length - 1] == '\n')
+        v->line[length - 1] = '\0';
+    return length > 0;
+}
+
 static void *send_lines(void *user)
 {
     conversation *v = user;
-    char *line = NULL;
-    size_t room = 0;
-    ssize_t length;
 
-    while ((length = getline(&line, &room, stdin)) > 0) {
-        if (line[length - 1] == '\n')
-            line[length - 1] = '\0';
-        if (ac_runtime_ws_send_text(v->ws, line, SEND_MS, &v->send_error) != AC_OK)
-            break;
-    }
-    free(line);
+    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, NULL);
+    while (read_line(v) && ac_runtime_ws_send_text(v->ws, v->line, SEND_MS, &v->send_error) == AC_OK)
+        ;
     atomic_store(&v->input_ended, true);
     return NULL;
 }
@@ -118,6 +124,7 @@ static ac_status talk(conversation *v, ac_error *err)
     ac_runtime_ws_abort(v->ws);
     pthread_cancel(sender); /* it may wait for input that never comes */
     pthread_join(sender, NULL);
+    free(v->line);
     return status == AC_OK ? print_end(err) : status;
 }
 

@@ -203,9 +203,9 @@ bool session_pools_tick(sessions *all)
         start_filling(p);
         free_if_done(p);
     }
-    all->pools_tick = all->pools != NULL;
+    bool more = all->pools_tick = all->pools != NULL;
     pthread_mutex_unlock(&all->lock);
-    return all->pools_tick;
+    return more;
 }
 
 /* ---- handing out ---- */

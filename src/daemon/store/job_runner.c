@@ -438,13 +438,16 @@ ac_status job_runner_start(store *s, const job_runner_options *options, job_runn
     r->workers = workers_new(&(workers_options){.threads_max = r->running_max});
     ac_status status =
         r->workers ? store_write(s, prepare_jobs, r, err) : ac_error_set(err, AC_ERR_NOMEM, "out of memory");
-    if (status == AC_OK && pthread_create(&r->thread, NULL, runner_main, r) != 0)
-        status = ac_error_set(err, AC_ERR_AGAIN, "no thread for the jobs can be made");
     if (status != AC_OK) {
         runner_free(r);
         return status;
     }
-    store_waker_add(s, &r->waker);
+    store_waker_add(s, &r->waker); /* first, so that no job falls between the thread's first look and this */
+    if (pthread_create(&r->thread, NULL, runner_main, r) != 0) {
+        store_waker_remove(s, &r->waker);
+        runner_free(r);
+        return ac_error_set(err, AC_ERR_AGAIN, "no thread for the jobs can be made");
+    }
     *ret_runner = r;
     return AC_OK;
 }
