@@ -160,7 +160,7 @@ int fixture_close(void **state)
     return 0;
 }
 
-void fixture_need(sandboxes *all)
+const char *fixture_lacks(sandboxes *all)
 {
     static char reason[512];
     static bool tried;
@@ -174,7 +174,14 @@ void fixture_need(sandboxes *all)
             snprintf(reason, sizeof reason, "%s", err.message);
         sandbox_free(box);
     }
-    if (!*reason)
+    return *reason ? reason : NULL;
+}
+
+void fixture_need(sandboxes *all)
+{
+    const char *reason = fixture_lacks(all);
+
+    if (!reason)
         return;
     print_message("# skipped: %s\n", reason);
     skip();

@@ -25,6 +25,9 @@ int fixture_close(void **state);
 /* For use before other sandboxes are open, or in a child. */
 sandboxes *fixture_sandboxes(void);
 
+/* Why no sandbox can be made here; NULL: they can. */
+const char *fixture_lacks(sandboxes *all);
+
 /* Skip the test unless sandboxes work here. */
 void fixture_need(sandboxes *all);
 

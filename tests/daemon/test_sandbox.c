@@ -2,6 +2,7 @@
 #include "sandbox_fixture.h"
 
 #include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -262,9 +263,12 @@ static void refuses_bad_mounts(void **state)
 static void says_what_is_missing(void **state)
 {
     sandboxes *all = NULL;
+    char init[PATH_MAX];
 
     (void)state;
-    assert_int_equal(sandboxes_open(&(sandboxes_options){.bwrap = "/no/such/bwrap"}, &all, NULL), AC_OK);
+    /* The built one may lie where this user cannot look. */
+    snprintf(init, sizeof init, "%s/agentcore-init", fixture_directory());
+    assert_int_equal(sandboxes_open(&(sandboxes_options){.bwrap = "/no/such/bwrap", .init = init}, &all, NULL), AC_OK);
     assert_int_equal(start_error(all, (sandbox_spec){.argv = ARGV("/bin/true"), .output_fd = -1}, "bubblewrap"),
                      AC_ERR_UNSUPPORTED);
     sandboxes_close(all);

@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""Talk to a WebSocket echo server with the Python library `websockets` (10.4) and check every answer.
+"""Talk to a WebSocket echo server with the Python library `websockets` (10.4, 15.0) and check every answer.
 
 usage: ws_python_peer.py ws://127.0.0.1:PORT/ws [--max-bytes N]
 
@@ -73,8 +73,8 @@ async def echo(ws, message):
 
 async def check_agreed(checks, options, compressed):
     async with checks.connect(**options) as ws:
-        agreed = any(e.name == "permessage-deflate" for e in ws.extensions)
-        assert agreed == compressed, f"extensions: {ws.response_headers.get('Sec-WebSocket-Extensions')}"
+        extensions = [e.name for e in getattr(ws, "protocol", ws).extensions]
+        assert ("permessage-deflate" in extensions) == compressed, f"extensions: {extensions}"
 
 
 async def check_sizes(checks, options, size):
