@@ -1,5 +1,6 @@
 /* agent_commands.c - looking at deployed agents, and ending them: list, status, stop-session, delete. */
 #include "cli/deploy.h"
+#include "cli/payload.h"
 #include "cli/term.h"
 #include "cli/text.h"
 
@@ -176,16 +177,13 @@ ac_status run_stop_session(cli *c, ac_error *err)
     _cleanup_(service_close) service s = {0};
     const char *session = c->arguments[c->argument_count - 1];
     const char *name = c->argument_count == 2 ? c->arguments[0] : NULL;
+    ac_runtime_options options = {.qualifier = option(c, OPT_QUALIFIER)};
     agent a;
 
+    TRY(bearer_get(c, &options.bearer_token, err));
     TRY(service_open(c, &s, err));
     TRY(agent_find(c, &s, name, &a, err));
-    TRY(service_explain(c, &s,
-                        ac_runtime_stop_session(s.client, a.arn, session,
-                                                &(ac_runtime_options){.qualifier = option(c, OPT_QUALIFIER),
-                                                                      .bearer_token = option(c, OPT_BEARER)},
-                                                err),
-                        err));
+    TRY(service_explain(c, &s, ac_runtime_stop_session(s.client, a.arn, session, &options, err), err));
     if (flag(c, OPT_JSON))
         print_json_packed("{s:b}", "stopped", 1);
     else
