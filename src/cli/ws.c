@@ -30,7 +30,7 @@ typedef struct conversation {
     char *line; /* the sender's */
     size_t line_room;
     atomic_bool input_ended;
-    ac_error send_error;
+    ac_error send_error; /* the sender's until input_ended */
 } conversation;
 
 /* Here alone the sender may be cancelled: inside a send it holds the connection's lock. */
@@ -76,12 +76,20 @@ static void print_message(const conversation *v, const ac_runtime_message *m)
     yyjson_mut_doc_free(doc);
 }
 
+/* Whether the sender has given up by itself; that the agent has closed is for who receives to tell. */
+static bool is_unsent(const conversation *v)
+{
+    return v->send_error.status != AC_OK && v->send_error.status != AC_ERR_CLOSED;
+}
+
 static ac_status receive(conversation *v, long wait_s, ac_error *err)
 {
     ac_runtime_message message;
     long silent_ms = 0;
 
     for (;;) {
+        if (atomic_load(&v->input_ended) && is_unsent(v))
+            return ac_error_set(err, v->send_error.status, "a message could not be sent: %s", v->send_error.message);
         ac_status status = ac_runtime_ws_receive(v->ws, TICK_MS, &message, err);
 
         if (status == AC_OK) {

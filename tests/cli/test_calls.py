@@ -1,11 +1,14 @@
 """Calls whose other end the test plays: what arrives there, what is printed of the answer, and what is said when the
 input or the output cannot be had."""
 
+import base64
+import hashlib
 import socket
+import subprocess
 import threading
 import unittest
 
-from cli_harness import DEADLINE, CliCase
+from cli_harness import DEADLINE, PROGRAM, CliCase
 
 ARN = "arn:aws:bedrock-agentcore:us-west-2:123456789012:runtime/hello-1234567890"
 SESSION = "0" * 36
@@ -65,6 +68,24 @@ class Calls(CliCase):
         self.write("token", "opaque-token\n")
         self.ok("stop-session", ARN, SESSION, "--bearer", "@token")
         self.assertEqual(peer.heads[-1]["authorization"], "Bearer opaque-token")
+
+
+class WebSocket(CliCase):
+    def serve(self, connection, head, _):
+        key = head["sec-websocket-key"] + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+        accept = base64.b64encode(hashlib.sha1(key.encode()).digest()).decode()
+        connection.sendall(f"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+                           f"Sec-WebSocket-Accept: {accept}\r\n\r\n".encode())
+        while connection.recv(4096):
+            pass
+
+    def test_a_line_that_cannot_be_sent(self):
+        """It is said, and at once: what stands behind it was not sent either."""
+        peer = Peer(self, self.serve)
+        done = subprocess.run([PROGRAM, "ws", "--local", "--port", str(peer.port), "--wait", str(3 * DEADLINE)], cwd=self.work, env=self.env,
+                              input=b"one\n\xff\ntwo\n", capture_output=True, timeout=2 * DEADLINE)
+        self.assertEqual(done.returncode, 1, done)
+        self.assertEqual(done.stderr, b"agentcore: a message could not be sent: a text message must be UTF-8\n")
 
 
 if __name__ == "__main__":
