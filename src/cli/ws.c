@@ -151,14 +151,19 @@ static ac_status connect_deployed(conversation *v, service *s, ac_error *err)
 static ac_status connect_local(conversation *v, ac_error *err)
 {
     cli *c = v->c;
-    ac_header session = {AC_HEADER_SESSION_ID, option(c, OPT_SESSION)};
+    const char *session = option(c, OPT_SESSION), *token;
+    ac_header headers[2];
+    ac_runtime_ws_options options = {.headers = headers};
     long port;
     ac_status status;
 
     TRY(option_number(c, OPT_PORT, 1, 65535, AGENT_PORT, &port, err));
-    status = ac_runtime_ws_connect_url(
-        NULL, textf("ws://127.0.0.1:%ld/ws", port),
-        &(ac_runtime_ws_options){.headers = &session, .header_count = session.value != 0}, &v->ws, err);
+    TRY(bearer_get(c, &token, err));
+    if (session)
+        headers[options.header_count++] = (ac_header){AC_HEADER_SESSION_ID, session};
+    if (token)
+        headers[options.header_count++] = (ac_header){"Authorization", textf("Bearer %s", token)};
+    status = ac_runtime_ws_connect_url(NULL, textf("ws://127.0.0.1:%ld/ws", port), &options, &v->ws, err);
     if (status == AC_ERR_IO || status == AC_ERR_TIMEOUT || status == AC_ERR_CLOSED)
         return fail_as(c, EXIT_UNREACHABLE, err, status,
                        "no agent answers on port %ld of this machine; agentcore dev runs one", port);

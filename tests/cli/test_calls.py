@@ -82,10 +82,13 @@ class WebSocket(CliCase):
     def test_a_line_that_cannot_be_sent(self):
         """It is said, and at once: what stands behind it was not sent either."""
         peer = Peer(self, self.serve)
-        done = subprocess.run([PROGRAM, "ws", "--local", "--port", str(peer.port), "--wait", str(3 * DEADLINE)], cwd=self.work, env=self.env,
+        done = subprocess.run([PROGRAM, "ws", "--local", "--port", str(peer.port), "--wait", str(3 * DEADLINE),
+                               "--bearer", "opaque-token", "--session", SESSION], cwd=self.work, env=self.env,
                               input=b"one\n\xff\ntwo\n", capture_output=True, timeout=2 * DEADLINE)
         self.assertEqual(done.returncode, 1, done)
         self.assertEqual(done.stderr, b"agentcore: a message could not be sent: a text message must be UTF-8\n")
+        self.assertEqual(peer.heads[0]["authorization"], "Bearer opaque-token")
+        self.assertEqual(peer.heads[0]["x-amzn-bedrock-agentcore-runtime-session-id"], SESSION)
 
 
 if __name__ == "__main__":
