@@ -3,6 +3,7 @@ input or the output cannot be had."""
 
 import base64
 import hashlib
+import os
 import socket
 import subprocess
 import threading
@@ -89,6 +90,33 @@ class WebSocket(CliCase):
         self.assertEqual(done.stderr, b"agentcore: a message could not be sent: a text message must be UTF-8\n")
         self.assertEqual(peer.heads[0]["authorization"], "Bearer opaque-token")
         self.assertEqual(peer.heads[0]["x-amzn-bedrock-agentcore-runtime-session-id"], SESSION)
+
+
+class Logs(CliCase):
+    def daemon(self, script):
+        """An agentcored that does nothing but this."""
+        self.env["AGENTCORED"] = str(self.write("agentcored", f"#!/bin/sh\n{script}\n", 0o755))
+
+    def test_an_output_that_is_full(self):
+        self.daemon("echo 2026-01-01T00:00:00Z session text")
+        with open("/dev/full", "wb") as full:
+            done = subprocess.run([PROGRAM, "logs", "hello"], cwd=self.work, env=self.env, stdout=full,
+                                  stderr=subprocess.PIPE, text=True)
+        self.assertEqual((done.returncode, done.stderr),
+                         (1, "agentcore: cannot write to standard output: No space left on device\n"))
+
+    def test_followed_by_nobody(self):
+        """`agentcore logs -f | head -n 1` ends with the next line, not with the one after it."""
+        os.mkfifo(self.work / "more")
+        self.daemon('echo "t s one"; read -r line <more; echo "t s $line"; exec sleep 60')
+        p = subprocess.Popen([PROGRAM, "logs", "hello", "-f"], cwd=self.work, env=self.env, stdout=subprocess.PIPE,
+                             text=True)
+        self.addCleanup(p.wait)
+        self.addCleanup(p.kill)
+        self.assertEqual(p.stdout.readline(), "t s one\n")
+        p.stdout.close()
+        (self.work / "more").write_text("two\n")
+        self.assertEqual(p.wait(DEADLINE), 0)
 
 
 if __name__ == "__main__":
