@@ -9,7 +9,7 @@ import subprocess
 import threading
 import unittest
 
-from cli_harness import DEADLINE, PROGRAM, CliCase
+from cli_harness import DEADLINE, PROGRAM, USAGE, CliCase
 
 ARN = "arn:aws:bedrock-agentcore:us-west-2:123456789012:runtime/hello-1234567890"
 SESSION = "0" * 36
@@ -69,6 +69,16 @@ class Calls(CliCase):
         self.write("token", "opaque-token\n")
         self.ok("stop-session", ARN, SESSION, "--bearer", "@token")
         self.assertEqual(peer.heads[-1]["authorization"], "Bearer opaque-token")
+
+    def test_what_is_not_utf8(self):
+        """A text cannot be made JSON then; an event is shown as it came."""
+        self.fails(USAGE, "invoke", "hello", "caf\udce9", says="not UTF-8")
+        peer = self.peer(lambda connection, *_: connection.sendall(answer(b"text/event-stream",
+                                                                          b"event: \xe9\ndata: 1\n\n")))
+        done = subprocess.run([PROGRAM, "invoke", "--local", "--port", str(peer.port), "x", "--json"], cwd=self.work,
+                              env=self.env, capture_output=True)
+        self.assertEqual((done.returncode, done.stderr), (0, b""))
+        self.assertIn(b'"data":1', done.stdout)
 
 
 class WebSocket(CliCase):
