@@ -80,6 +80,15 @@ class Calls(CliCase):
         self.assertEqual((done.returncode, done.stderr), (0, b""))
         self.assertIn(b'"data":1', done.stdout)
 
+    def test_output_that_is_closed(self):
+        """What is printed goes nowhere, and not into a socket that has got its descriptor."""
+        peer = self.peer(lambda connection, *_: connection.sendall(answer(b"text/plain", b"the answer")))
+        script = 'exec "$0" invoke --local --port "$1" Hello >&-'
+        done = subprocess.run(["sh", "-c", script, PROGRAM, str(peer.port)], cwd=self.work, env=self.env,
+                              stderr=subprocess.PIPE, text=True)
+        self.assertEqual(done.returncode, 1, done)
+        self.assertEqual(done.stderr, "agentcore: cannot write to standard output: Bad file descriptor\n")
+
 
 class WebSocket(CliCase):
     def serve(self, connection, head, _):
