@@ -2,9 +2,12 @@
 input or the output cannot be had."""
 
 import base64
+import binascii
 import hashlib
+import json
 import os
 import socket
+import struct
 import subprocess
 import threading
 import unittest
@@ -57,6 +60,21 @@ def answer(content_type, body):
             f"\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body)
 
 
+def chunk(data):
+    return f"{len(data):x}\r\n".encode() + data + b"\r\n"
+
+
+def stream_event(name, value):
+    """A message of application/vnd.amazon.eventstream."""
+    headers = b""
+    for key, text in ((":message-type", "event"), (":event-type", name), (":content-type", "application/json")):
+        headers += bytes([len(key)]) + key.encode() + b"\x07" + struct.pack(">H", len(text)) + text.encode()
+    payload = json.dumps(value).encode()
+    prelude = struct.pack(">II", 16 + len(headers) + len(payload), len(headers))
+    message = prelude + struct.pack(">I", binascii.crc32(prelude)) + headers + payload
+    return message + struct.pack(">I", binascii.crc32(message))
+
+
 class Calls(CliCase):
     def peer(self, function):
         peer = Peer(self, function)
@@ -79,6 +97,33 @@ class Calls(CliCase):
                               env=self.env, capture_output=True)
         self.assertEqual((done.returncode, done.stderr), (0, b""))
         self.assertIn(b'"data":1', done.stdout)
+
+    def test_a_stream_that_nobody_reads_on(self):
+        """`agentcore call ... | head -n 1` ends with what reads it, not with the stream."""
+        closed, over = threading.Event(), threading.Event()
+        self.addCleanup(over.set)
+
+        def stream(connection, *_):
+            event = stream_event("result", {"content": [{"type": "text", "text": "x"}]})
+            connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: application/vnd.amazon.eventstream\r\n"
+                               b"Transfer-Encoding: chunked\r\n\r\n" + chunk(event))
+            closed.wait(DEADLINE)
+            connection.sendall(chunk(event))
+            over.wait(2 * DEADLINE)
+
+        self.peer(stream)
+        call = json.dumps({"codeInterpreterIdentifier": "aws.codeinterpreter.v1", "sessionId": SESSION,
+                           "name": "listFiles", "arguments": {}})
+        p = subprocess.Popen([PROGRAM, "call", "InvokeCodeInterpreter", call], cwd=self.work, env=self.env,
+                             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        self.addCleanup(p.wait)
+        self.addCleanup(p.kill)
+        self.assertIn('"text":"x"', p.stdout.readline())
+        p.stdout.close()
+        closed.set()
+        self.assertEqual(p.wait(DEADLINE), 1)
+        self.assertIn("cannot write to standard output", p.stderr.read())
+        p.stderr.close()
 
     def test_output_that_is_closed(self):
         """What is printed goes nowhere, and not into a socket that has got its descriptor."""
