@@ -28,6 +28,7 @@ typedef struct deployment {
     service service;
     agent agent;
     bool exists;
+    long wait_s;
     deployed_artifact artifact;
     yyjson_doc *runtime; /* what GetAgentRuntime says */
 } deployment;
@@ -159,20 +160,18 @@ static ac_status look(deployment *d, bool *ret_ready, ac_error *err)
 static ac_status wait_ready(deployment *d, ac_error *err)
 {
     unsigned pause_ms = d->service.place == PLACE_AWS ? POLL_AWS_MS : POLL_MS;
-    long seconds;
     bool ready = false;
 
-    TRY(option_number(d->c, OPT_TIMEOUT, 1, 86400, WAIT_SECONDS, &seconds, err));
     progress("Waiting until %s is ready", d->project.name);
-    for (long left_ms = seconds * 1000; !ready; left_ms -= pause_ms) {
+    for (long left_ms = d->wait_s * 1000; !ready; left_ms -= pause_ms) {
         TRY(interrupt_check(d->c, err));
         TRY(look(d, &ready, err));
         if (ready)
             break;
         if (left_ms <= 0)
-            return ac_error_set(err, AC_ERR_TIMEOUT,
-                                "%s was not ready within %ld seconds; agentcore status %s shows why", d->project.name,
-                                seconds, d->project.name);
+            return fail_as(d->c, EXIT_FAILED, err, AC_ERR_TIMEOUT,
+                           "%s was not ready within %ld seconds; agentcore status %s shows why", d->project.name,
+                           d->wait_s, d->project.name);
         interrupt_sleep(pause_ms);
     }
     return AC_OK;
@@ -237,6 +236,7 @@ static ac_status check_options(deployment *d, ac_error *err)
     static const char *const protocols[] = {"HTTP", "MCP", "A2A", "AGUI"};
     bool known = false;
 
+    TRY(option_number(d->c, OPT_TIMEOUT, 1, 86400, WAIT_SECONDS, &d->wait_s, err));
     for (size_t i = 0; i < ARRAY_SIZE(protocols); i++)
         known = known || strcmp(d->project.protocol, protocols[i]) == 0;
     if (!known)
