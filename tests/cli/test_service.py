@@ -160,6 +160,7 @@ class Mistakes(CliCase):
         self.fails(USAGE, "list", "x", says="x is one argument too many")
         self.fails(USAGE, "list", "--jsn", says="is --json meant")
         self.fails(USAGE, "list", "--port", "1", says="list does not take --port")
+        self.fails(USAGE, "list", "--json=yes", says="--json takes no value")
         self.fails(USAGE, "invoke", "--session", says="--session needs a value")
         self.fails(USAGE, "invoke", "x", "--local", "--port", "http", says="--port takes a number from 1 to 65535")
         self.fails(USAGE, "invoke", "x", "--local", "-H", "nothing", says="--header takes NAME:VALUE")
