@@ -210,6 +210,19 @@ class Mistakes(CliCase):
         self.assertIn("agent.py", self.tree(self.work / "empty"))
         self.assertEqual(self.ok("create", "my-agent", "--json").json()["name"], "my_agent")
 
+    def test_create_in_a_file_system_of_its_own(self):
+        """As in a container where it is mounted, with nothing of its own above it."""
+        place = self.work / "mounted"
+        place.mkdir()
+        script = 'mount -t tmpfs none "$1" && cd "$1" || exit 77; "$0" create . && ls -A'
+        done = subprocess.run(["unshare", "-rm", "sh", "-c", script, PROGRAM, place], env=self.env,
+                              capture_output=True, text=True)
+        if done.returncode in (1, 77) and "agentcore: " not in done.stderr:
+            self.skipTest(f"nothing can be mounted here: {done.stderr}")
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        self.assertIn(".agentcore.json\n", done.stdout)
+        self.assertNotRegex(done.stdout, r"\.agentcore\.\w{6}\n")
+
     def test_project_file(self):
         self.fails(ABSENT, "dev", says="there is no agent in this directory")
         self.write(".agentcore.json", "{")
