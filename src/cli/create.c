@@ -74,6 +74,19 @@ static ac_status put_in_place(const char *made, const char *place, bool here, ac
     return well && count >= 0 ? AC_OK : file_error(err, "write into", place);
 }
 
+/* What cannot be the name of a program for Meson: its own targets, and the other one of the template. */
+static bool is_target(const char *name)
+{
+    static const char *const names[] = {"PHONY", "all",        "benchmark", "clean", "coverage",
+                                        "dist",  "distcheck",  "install",   "phony", "reconfigure",
+                                        "test",  "test_agent", "uninstall"};
+
+    for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+        if (strcmp(names[i], name) == 0)
+            return true;
+    return false;
+}
+
 static const char *next_steps(const char *language, const char *place)
 {
     const char *enter = strcmp(place, ".") == 0 ? "" : textf("    cd %s\n", place);
@@ -117,6 +130,9 @@ ac_status run_create(cli *c, ac_error *err)
     name = agent_name_of(here ? directory_name(".") : base ? base + 1 : place);
     if (!name)
         return usage_error(c, err, "\"%s\" has no letters that could be the name of an agent", place);
+    if (strcmp(language, "c") == 0 && is_target(name))
+        return usage_error(c, err,
+                           "\"%s\" is a word of the build system and cannot name a program; choose another name", name);
     if (here ? !is_empty(".") : access(place, F_OK) == 0)
         return ac_error_set(err, AC_ERR_CONFLICT,
                             here ? "this directory is not empty; name a new one: agentcore create NAME"

@@ -203,12 +203,15 @@ class Mistakes(CliCase):
         self.fails(USAGE, "create", "other", "--lang", "cobol", says="c, python or node")
         self.fails(USAGE, "create", "123", says="no letters")
         self.fails(ABSENT, "create", "no/such/place", says="no/such/place")
+        for name in ("test", "all", "test_agent"):  # which Meson would not build
+            self.fails(USAGE, "create", name, says=f'"{name}" is a word of the build system .*another name')
         self.assertEqual(self.tree(self.work), before)
         (self.work / "empty").mkdir()
         made = self.ok("create", ".", "--lang", "python", "--json", cwd=self.work / "empty").json()
         self.assertEqual(made, {"directory": ".", "name": "empty", "language": "python"})
         self.assertIn("agent.py", self.tree(self.work / "empty"))
         self.assertEqual(self.ok("create", "my-agent", "--json").json()["name"], "my_agent")
+        self.ok("create", "test", "--lang", "node")
 
     def test_create_in_a_file_system_of_its_own(self):
         """As in a container where it is mounted, with nothing of its own above it."""
