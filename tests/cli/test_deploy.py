@@ -86,6 +86,11 @@ class Deploy(CliCase):
         self.assertEqual(self.stored()[0], "short")
         self.ok("delete", made["arn"], "--yes")
         self.assertEqual(self.stored(), [])
+        # What `create` makes of "my - agent (2)"; no image may be named so.
+        self.ok("deploy", "--name", "my___agent__2_", "--entry", "prog")
+        self.assertEqual(self.stored()[0], "my_agent_2")
+        self.ok("delete", "my___agent__2_", "--yes")
+        self.assertEqual(self.stored(), [])
 
     def test_the_agent_fails(self):
         self.edition(1)
