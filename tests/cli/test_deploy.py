@@ -89,6 +89,7 @@ class Deploy(CliCase):
         # What `create` makes of "my - agent (2)"; no image may be named so.
         self.ok("deploy", "--name", "my___agent__2_", "--entry", "prog")
         self.assertEqual(self.stored()[0], "my_agent_2")
+        self.fails(ABSENT, "status", "my___agent__2_", "--endpoint", "nope", says="no endpoint 'nope'")
         self.ok("delete", "my___agent__2_", "--yes")
         self.assertEqual(self.stored(), [])
 
