@@ -3,11 +3,13 @@
 import json
 import os
 import re
+import signal
 import socket
 import subprocess
 import unittest
 
-from cli_harness import ABSENT, HERE, UNREACHABLE, USAGE, CliCase, PROGRAM, Terminal, free_port
+from cli_harness import (ABSENT, DEADLINE, HERE, INTERRUPTED, UNREACHABLE, USAGE, CliCase, PROGRAM, Terminal,
+                         free_port)
 
 
 class Service(CliCase):
@@ -34,6 +36,22 @@ class Service(CliCase):
             self.fails(1, "up", "--listen", f"127.0.0.1:{s.getsockname()[1]}", says="did not start: .*in use")
         self.assertEqual(self.ok("down").out, "agentcored was not running\n")
         self.fails(ABSENT, "up", env={"AGENTCORED": "/nowhere/agentcored"}, says="cannot run /nowhere/agentcored")
+
+    def test_up_that_is_interrupted(self):
+        """What was started is ended again, and nothing is left of the way to hear from it."""
+        os.mkfifo(self.work / "started")
+        state = json.dumps({"running": False, "dataDirectory": str(self.data)})
+        daemon = self.write("agentcored", f"#!/bin/sh\n[ \"$1\" != status ] || exec echo '{state}'\n"
+                            "echo $$ $NOTIFY_SOCKET >started\nexec sleep 60\n", 0o755)
+        p = subprocess.Popen([PROGRAM, "up"], cwd=self.work, env={**self.env, "AGENTCORED": str(daemon)},
+                             stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        pid, notify = (self.work / "started").read_text().split()
+        p.send_signal(signal.SIGINT)
+        self.assertEqual(p.communicate(timeout=DEADLINE)[1], "agentcore: interrupted\n")
+        self.assertEqual(p.returncode, INTERRUPTED)
+        self.assertFalse(os.path.exists(os.path.dirname(notify)))
+        with self.assertRaises(ProcessLookupError):
+            os.kill(int(pid), 0)
 
     def test_env_and_exec(self):
         self.fails(UNREACHABLE, "env", says="start it with: agentcore up")
