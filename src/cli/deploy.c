@@ -73,7 +73,9 @@ static void keep_settings(yyjson_mut_doc *doc, yyjson_mut_val *input, yyjson_val
                                         "environmentVariables",
                                         "networkConfiguration",
                                         "roleArn",
-                                        "filesystemConfigurations"};
+                                        "metadataConfiguration",
+                                        "filesystemConfigurations",
+                                        "capacityProviderConfiguration"};
 
     for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
         yyjson_val *value = yyjson_obj_get(runtime, names[i]);

@@ -66,6 +66,7 @@ class Deploy(CliCase):
             "agentRuntimeId": made["id"], "roleArn": "arn:aws:iam::123456789012:role/other", "description": "mine",
             "networkConfiguration": {"networkMode": "PUBLIC"}, "environmentVariables": {"LEVEL": "9"},
             "lifecycleConfiguration": {"idleRuntimeSessionTimeout": 77, "maxLifetime": 99},
+            "metadataConfiguration": {"requireMMDSV2": True},
             "agentRuntimeArtifact": self.ok("call", "GetAgentRuntime", json.dumps({"agentRuntimeId": made["id"]}))
                                         .json()["agentRuntimeArtifact"]}))
         self.edition(2)
@@ -77,6 +78,7 @@ class Deploy(CliCase):
         self.assertEqual((runtime["description"], runtime["roleArn"], runtime["environmentVariables"],
                           runtime["lifecycleConfiguration"]["maxLifetime"], runtime["agentRuntimeVersion"]),
                          ("mine", "arn:aws:iam::123456789012:role/other", {"LEVEL": "9"}, 99, "3"))
+        self.assertEqual(runtime.get("metadataConfiguration"), {"requireMMDSV2": True})
 
     def test_any_program(self):
         subprocess.run(["gcc", "-x", "c", "-", "-o", "prog"], input="int main(void) { return 3; }\n", text=True,
