@@ -250,6 +250,20 @@ static ac_status check_options(deployment *d, ac_error *err)
     return AC_OK;
 }
 
+/* What an agent speaks stays, unless the command line or the project says it: the image depends on it. */
+static ac_status keep_protocol(deployment *d, ac_error *err)
+{
+    yyjson_val *told = yyjson_obj_get(yyjson_doc_get_root(d->project.doc), "protocol"), *protocol;
+
+    if (!d->exists || flag(d->c, OPT_PROTOCOL) || told)
+        return AC_OK;
+    TRY(ac_client_call_pack(d->service.client, "GetAgentRuntime", &d->runtime, err, "{s:s}", "agentRuntimeId",
+                            d->agent.id));
+    protocol = yyjson_obj_get(yyjson_doc_get_root(d->runtime), "protocolConfiguration");
+    d->project.protocol = textf("%s", ac_json_string(protocol, "serverProtocol", d->project.protocol));
+    return AC_OK;
+}
+
 static ac_status deploy(deployment *d, ac_error *err)
 {
     bool submitted = false;
@@ -259,6 +273,7 @@ static ac_status deploy(deployment *d, ac_error *err)
     TRY(service_open(d->c, &d->service, err));
     TRY(service_explain(d->c, &d->service, agent_look_up(&d->service, d->project.name, &d->agent, &d->exists, err),
                         err));
+    TRY(service_explain(d->c, &d->service, keep_protocol(d, err), err));
     TRY(check_options(d, err));
     status = (d->service.place == PLACE_AWS ? artifact_store_aws : artifact_store_local)(d->c, &d->project, &d->service,
                                                                                          &d->artifact, err);

@@ -80,6 +80,16 @@ class Deploy(CliCase):
                          ("mine", "arn:aws:iam::123456789012:role/other", {"LEVEL": "9"}, 99, "3"))
         self.assertEqual(runtime.get("metadataConfiguration"), {"requireMMDSV2": True})
 
+    def test_a_protocol_stays(self):
+        self.edition(1)
+        self.ok("deploy", "--name", "speaks", "--protocol", "MCP")
+        (self.work / ".agentcore.json").unlink()  # as for an agent that something else has deployed
+        self.edition(2)
+        self.ok("deploy", "--name", "speaks")
+        runtime = self.ok("status", "speaks", "--json").json()["runtime"]
+        self.assertEqual((runtime["agentRuntimeVersion"], runtime["protocolConfiguration"]),
+                         ("2", {"serverProtocol": "MCP"}))
+
     def test_any_program(self):
         subprocess.run(["gcc", "-x", "c", "-", "-o", "prog"], input="int main(void) { return 3; }\n", text=True,
                        cwd=self.work, check=True, env=self.env)
