@@ -1,5 +1,6 @@
 /* agent_commands.c - looking at deployed agents, and ending them: list, status, stop-session, delete. */
 #include "cli/deploy.h"
+#include "cli/payload.h"
 #include "cli/term.h"
 #include "cli/text.h"
 
@@ -157,14 +158,18 @@ ac_status run_status(cli *c, ac_error *err)
     TRY(agent_find(c, &s, name, &a, err));
     TRY(service_explain(c, &s, ac_runtime_status(s.client, a.id, option(c, OPT_QUALIFIER), &both, err), err));
     yyjson_val *runtime = yyjson_obj_get(yyjson_doc_get_root(both), "runtime");
+    yyjson_val *endpoint = yyjson_obj_get(yyjson_doc_get_root(both), "endpoint");
     const char *missing = ac_json_string(runtime, "error", NULL);
+    const char *unknown = flag(c, OPT_QUALIFIER) ? ac_json_string(endpoint, "error", NULL) : NULL;
     ac_status status = AC_OK;
     if (flag(c, OPT_JSON))
         print_json(yyjson_doc_get_root(both));
     else if (!missing)
-        print_status(runtime, yyjson_obj_get(yyjson_doc_get_root(both), "endpoint"));
+        print_status(runtime, endpoint);
     if (missing)
         status = fail_as(c, EXIT_ABSENT, err, AC_ERR_NOT_FOUND, "%s; agentcore list shows what there is", missing);
+    else if (unknown)
+        status = fail_as(c, EXIT_ABSENT, err, AC_ERR_NOT_FOUND, "%s", unknown);
     yyjson_doc_free(both);
     return status == AC_OK ? print_end(err) : status;
 }
@@ -176,16 +181,13 @@ ac_status run_stop_session(cli *c, ac_error *err)
     _cleanup_(service_close) service s = {0};
     const char *session = c->arguments[c->argument_count - 1];
     const char *name = c->argument_count == 2 ? c->arguments[0] : NULL;
+    ac_runtime_options options = {.qualifier = option(c, OPT_QUALIFIER)};
     agent a;
 
+    TRY(bearer_get(c, &options.bearer_token, err));
     TRY(service_open(c, &s, err));
     TRY(agent_find(c, &s, name, &a, err));
-    TRY(service_explain(c, &s,
-                        ac_runtime_stop_session(s.client, a.arn, session,
-                                                &(ac_runtime_options){.qualifier = option(c, OPT_QUALIFIER),
-                                                                      .bearer_token = option(c, OPT_BEARER)},
-                                                err),
-                        err));
+    TRY(service_explain(c, &s, ac_runtime_stop_session(s.client, a.arn, session, &options, err), err));
     if (flag(c, OPT_JSON))
         print_json_packed("{s:b}", "stopped", 1);
     else

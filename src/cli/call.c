@@ -182,6 +182,8 @@ static ac_status print_stream(const service *s, const char *name, yyjson_val *in
     while ((status = ac_client_stream_next(stream, -1, &event, err)) == AC_OK && event) {
         print_json_line(yyjson_doc_get_root(event));
         yyjson_doc_free(event);
+        if (ferror(stdout)) /* nobody reads on: the rest need not come */
+            break;
     }
     ac_client_stream_close(stream);
     return status;

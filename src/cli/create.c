@@ -1,6 +1,7 @@
 /* create.c - a new project: the templates, with the agent's name put in.
  *
- * It is written beside its place and renamed at the end, so that there is all of it or nothing. */
+ * It is written beside its place, or inside of it when that is the directory we stand in, and renamed at the end, so
+ * that there is all of it or nothing. */
 #include "cli/project.h"
 #include "cli/template.h"
 #include "cli/term.h"
@@ -52,17 +53,15 @@ static bool is_empty(const char *path)
     return empty;
 }
 
-/* rename() takes the place of an empty directory, but not of the one we stand in, nor of a mount. */
-static ac_status put_in_place(const char *made, const char *place, ac_error *err)
+/* A directory that we stand in is not replaced but filled. */
+static ac_status put_in_place(const char *made, const char *place, bool here, ac_error *err)
 {
     struct dirent **entries = NULL;
     bool well = true;
     int count;
 
-    if (rename(made, place) == 0)
-        return AC_OK;
-    if (!is_directory(place) || !is_empty(place))
-        return file_error(err, "make", place);
+    if (!here)
+        return rename(made, place) == 0 ? AC_OK : file_error(err, "make", place);
     count = scandir(made, &entries, NULL, alphasort);
     for (int i = 0; i < count; i++) {
         const char *name = entries[i]->d_name;
@@ -73,6 +72,19 @@ static ac_status put_in_place(const char *made, const char *place, ac_error *err
     }
     free(entries);
     return well && count >= 0 ? AC_OK : file_error(err, "write into", place);
+}
+
+/* What cannot be the name of a program for Meson: its own targets, and the other one of the template. */
+static bool is_target(const char *name)
+{
+    static const char *const names[] = {"PHONY", "all",        "benchmark", "clean", "coverage",
+                                        "dist",  "distcheck",  "install",   "phony", "reconfigure",
+                                        "test",  "test_agent", "uninstall"};
+
+    for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+        if (strcmp(names[i], name) == 0)
+            return true;
+    return false;
 }
 
 static const char *next_steps(const char *language, const char *place)
@@ -118,15 +130,19 @@ ac_status run_create(cli *c, ac_error *err)
     name = agent_name_of(here ? directory_name(".") : base ? base + 1 : place);
     if (!name)
         return usage_error(c, err, "\"%s\" has no letters that could be the name of an agent", place);
+    if (strcmp(language, "c") == 0 && is_target(name))
+        return usage_error(c, err,
+                           "\"%s\" is a word of the build system and cannot name a program; choose another name", name);
     if (here ? !is_empty(".") : access(place, F_OK) == 0)
         return ac_error_set(err, AC_ERR_CONFLICT,
                             here ? "this directory is not empty; name a new one: agentcore create NAME"
                                  : "%s is there already; choose another name",
                             place);
-    TRY(directory_beside(here ? textf("../%s", directory_name(".")) : place, &made, err));
+    /* This directory may be a file system of its own, and what is above it not ours to write. */
+    TRY(directory_beside(here ? "./.agentcore" : place, &made, err));
     status = write_files(made, language, name, err);
     if (status == AC_OK)
-        status = put_in_place(made, place, err);
+        status = put_in_place(made, place, here, err);
     tree_remove(made);
     return status == AC_OK ? report(c, place, name, language, err) : status;
 }

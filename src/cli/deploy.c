@@ -28,6 +28,7 @@ typedef struct deployment {
     service service;
     agent agent;
     bool exists;
+    long wait_s;
     deployed_artifact artifact;
     yyjson_doc *runtime; /* what GetAgentRuntime says */
 } deployment;
@@ -72,7 +73,9 @@ static void keep_settings(yyjson_mut_doc *doc, yyjson_mut_val *input, yyjson_val
                                         "environmentVariables",
                                         "networkConfiguration",
                                         "roleArn",
-                                        "filesystemConfigurations"};
+                                        "metadataConfiguration",
+                                        "filesystemConfigurations",
+                                        "capacityProviderConfiguration"};
 
     for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
         yyjson_val *value = yyjson_obj_get(runtime, names[i]);
@@ -159,20 +162,18 @@ static ac_status look(deployment *d, bool *ret_ready, ac_error *err)
 static ac_status wait_ready(deployment *d, ac_error *err)
 {
     unsigned pause_ms = d->service.place == PLACE_AWS ? POLL_AWS_MS : POLL_MS;
-    long seconds;
     bool ready = false;
 
-    TRY(option_number(d->c, OPT_TIMEOUT, 1, 86400, WAIT_SECONDS, &seconds, err));
     progress("Waiting until %s is ready", d->project.name);
-    for (long left_ms = seconds * 1000; !ready; left_ms -= pause_ms) {
+    for (long left_ms = d->wait_s * 1000; !ready; left_ms -= pause_ms) {
         TRY(interrupt_check(d->c, err));
         TRY(look(d, &ready, err));
         if (ready)
             break;
         if (left_ms <= 0)
-            return ac_error_set(err, AC_ERR_TIMEOUT,
-                                "%s was not ready within %ld seconds; agentcore status %s shows why", d->project.name,
-                                seconds, d->project.name);
+            return fail_as(d->c, EXIT_FAILED, err, AC_ERR_TIMEOUT,
+                           "%s was not ready within %ld seconds; agentcore status %s shows why", d->project.name,
+                           d->wait_s, d->project.name);
         interrupt_sleep(pause_ms);
     }
     return AC_OK;
@@ -237,6 +238,7 @@ static ac_status check_options(deployment *d, ac_error *err)
     static const char *const protocols[] = {"HTTP", "MCP", "A2A", "AGUI"};
     bool known = false;
 
+    TRY(option_number(d->c, OPT_TIMEOUT, 1, 86400, WAIT_SECONDS, &d->wait_s, err));
     for (size_t i = 0; i < ARRAY_SIZE(protocols); i++)
         known = known || strcmp(d->project.protocol, protocols[i]) == 0;
     if (!known)
@@ -245,6 +247,20 @@ static ac_status check_options(deployment *d, ac_error *err)
         return usage_error(d->c, err,
                            "on AWS an agent runs as a role of yours; name it: --role "
                            "arn:aws:iam::ACCOUNT:role/NAME");
+    return AC_OK;
+}
+
+/* What an agent speaks stays, unless the command line or the project says it: the image depends on it. */
+static ac_status keep_protocol(deployment *d, ac_error *err)
+{
+    yyjson_val *told = yyjson_obj_get(yyjson_doc_get_root(d->project.doc), "protocol"), *protocol;
+
+    if (!d->exists || flag(d->c, OPT_PROTOCOL) || told)
+        return AC_OK;
+    TRY(ac_client_call_pack(d->service.client, "GetAgentRuntime", &d->runtime, err, "{s:s}", "agentRuntimeId",
+                            d->agent.id));
+    protocol = yyjson_obj_get(yyjson_doc_get_root(d->runtime), "protocolConfiguration");
+    d->project.protocol = textf("%s", ac_json_string(protocol, "serverProtocol", d->project.protocol));
     return AC_OK;
 }
 
@@ -257,6 +273,7 @@ static ac_status deploy(deployment *d, ac_error *err)
     TRY(service_open(d->c, &d->service, err));
     TRY(service_explain(d->c, &d->service, agent_look_up(&d->service, d->project.name, &d->agent, &d->exists, err),
                         err));
+    TRY(service_explain(d->c, &d->service, keep_protocol(d, err), err));
     TRY(check_options(d, err));
     status = (d->service.place == PLACE_AWS ? artifact_store_aws : artifact_store_local)(d->c, &d->project, &d->service,
                                                                                          &d->artifact, err);

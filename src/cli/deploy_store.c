@@ -29,14 +29,18 @@ static ac_status own_directory(const char *path, ac_error *err)
                : status;
 }
 
-/* In lower case, as image references are. */
+/* As image references are: in lower case, and with one '_' at a time, none of them last. */
 static const char *repository_of(const char *name)
 {
-    char *lower = textf("%s", name);
+    char *made = textf("%s", name), *end = made;
 
-    for (char *at = lower; *at; at++)
-        *at = *at >= 'A' && *at <= 'Z' ? (char)(*at - 'A' + 'a') : *at;
-    return lower;
+    for (const char *at = name; *at; at++)
+        if (*at != '_')
+            *end++ = *at >= 'A' && *at <= 'Z' ? (char)(*at - 'A' + 'a') : *at;
+        else if (at[1] && at[1] != '_')
+            *end++ = '_';
+    *end = '\0';
+    return made;
 }
 
 static ac_status store_image(cli *c, const project *p, const char *data_dir, deployed_artifact *ret, ac_error *err)

@@ -4,6 +4,8 @@
 
 #include "cli/cli.h"
 
+#include <poll.h>
+
 /* From now on SIGINT, SIGTERM and SIGHUP are only noted; programs that are started meanwhile end by them as usual. */
 void interrupt_begin(void);
 
@@ -15,5 +17,8 @@ ac_status interrupt_check(cli *c, ac_error *err) AC_MUST_USE;
 
 /* Wait so long, or until one comes. */
 void interrupt_sleep(unsigned ms);
+
+/* poll(), which ends with EINTR also when one has come before. */
+int interrupt_poll(struct pollfd *waits, nfds_t count, unsigned ms);
 
 #endif

@@ -71,7 +71,7 @@ static bool is_stream(const invocation *in)
     return strncasecmp(ac_runtime_stream_content_type(in->stream), kind, sizeof kind - 1) == 0;
 }
 
-/* JSON when it is, else a string. */
+/* JSON when it is, else a string.  What an agent sends need not be UTF-8: it is written as it came. */
 static yyjson_mut_val *value_of(yyjson_mut_doc *doc, const char *text, size_t length)
 {
     yyjson_doc *read = NULL;
@@ -101,7 +101,7 @@ static void print_event(const invocation *in, const ac_runtime_event *event)
     if (flag(in->c, OPT_JSON)) {
         yyjson_mut_doc *doc = yyjson_mut_doc_new(NULL);
 
-        print_line_json(doc, ac_json_pack(doc, "{s:s, s:o}", "type", event->type, "data",
+        print_line_json(doc, ac_json_pack(doc, "{s:o, s:o}", "type", yyjson_mut_strcpy(doc, event->type), "data",
                                           value_of(doc, event->data, event->length)));
         return;
     }

@@ -9,6 +9,7 @@
 #include "cli/text.h"
 
 #include <agentcore/json.h>
+#include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -62,21 +63,23 @@ static ac_status show(cli *c, const char *const *argv, ac_error *err)
     ssize_t length;
     pid_t pid;
     FILE *in;
-    int fd;
+    int fd, failure = 0;
 
     TRY(process_open(argv, NULL, false, &fd, &pid, err));
     in = fdopen(fd, "r");
     if (!in)
         nomem();
-    while ((length = getline(&line, &room, in)) > 0) {
+    while (!failure && (length = getline(&line, &room, in)) > 0) {
         print_one(c, line, (size_t)length - (line[length - 1] == '\n'));
-        fflush(stdout);
-        if (ferror(stdout))
-            break;
+        failure = fflush(stdout) == 0 && !ferror(stdout) ? 0 : errno;
     }
     free(line);
     fclose(in);
+    if (failure)
+        kill(pid, SIGPIPE); /* it may wait for lines that are still to come */
     c->exit_code = process_wait(pid);
+    if (failure && failure != EPIPE)
+        return fail_as(c, EXIT_FAILED, err, AC_ERR_STATE, "cannot write to standard output: %s", strerror(failure));
     if (c->exit_code == 1)
         c->exit_code = EXIT_ABSENT; /* it has said why */
     if (c->exit_code == 128 + SIGPIPE)

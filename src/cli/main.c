@@ -6,6 +6,7 @@
 #include "cli/text.h"
 
 #include <agentcore/version.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -294,6 +295,15 @@ static int without_command(const char *first)
     return EXIT_USAGE;
 }
 
+/* Descriptors that are closed when the program starts would be those of the first files and sockets it opens, and what
+ * is printed would go there.  What takes their place fails as they did. */
+static void open_standard(void)
+{
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+        if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY) != fd)
+            exit(EXIT_FAILED);
+}
+
 int main(int argc, char **argv)
 {
     static cli c;
@@ -301,6 +311,7 @@ int main(int argc, char **argv)
     const char *verb = argc > 1 ? argv[1] : NULL;
     int code;
 
+    open_standard();
     signal(SIGPIPE, SIG_IGN);
     if (verb && strcmp(verb, "help") == 0 && argc > 2 && command_find(argv[2])) {
         help_command(command_find(argv[2]));

@@ -125,6 +125,10 @@ static const char *option_name_at(size_t index)
 static ac_status unknown(cli *c, const char *argument, ac_error *err)
 {
     char *name = keep_text(argument, strcspn(argument, "="));
+
+    for (int i = 0; i < OPT_COUNT; i++)
+        if (starts_with(name, "--") && strcmp(name + 2, option_rows[i].name) == 0)
+            return usage_error(c, err, "%s takes no value", name);
     const char *meant = starts_with(name, "--") ? suggest(name + 2, option_name_at, OPT_COUNT) : NULL;
 
     if (meant)

@@ -221,6 +221,8 @@ ac_status run_package(cli *c, ac_error *err)
     project p = {.protocol = "HTTP"};
     ac_status status = AC_OK;
 
+    if (path && !*path)
+        return usage_error(c, err, "--output needs a path");
     if (!c->argument_count)
         status = project_load(c, &p, err);
     if (status == AC_OK && !c->argument_count && is_code(&p)) {

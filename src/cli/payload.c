@@ -40,18 +40,27 @@ static bool looks_like_json(const char *text)
     return *text == '{' || *text == '[' || *text == '"';
 }
 
-static void wrap(payload *p)
+static ac_status wrap(cli *c, payload *p, ac_error *err)
 {
     yyjson_mut_doc *doc = yyjson_mut_doc_new(NULL);
-    yyjson_mut_val *value = doc ? ac_json_pack(doc, "{s:s%}", "prompt", p->text, p->length) : NULL;
-    char *text = value ? yyjson_mut_val_write(value, YYJSON_WRITE_ALLOW_INVALID_UNICODE, NULL) : NULL;
+    yyjson_mut_val *value = doc ? yyjson_mut_obj(doc) : NULL;
+    yyjson_write_err flaw = {0};
+    char *text;
 
-    if (!text)
+    if (!yyjson_mut_obj_add_strn(doc, value, "prompt", p->text, p->length))
         nomem();
+    text = yyjson_mut_val_write_opts(value, 0, NULL, NULL, &flaw);
+    if (!text && flaw.code != YYJSON_WRITE_ERROR_INVALID_STRING)
+        nomem();
+    if (!text) {
+        yyjson_mut_doc_free(doc);
+        return usage_error(c, err, "the text is not UTF-8; --raw sends any bytes");
+    }
     p->text = textf("%s", text);
     p->length = strlen(p->text);
     free(text);
     yyjson_mut_doc_free(doc);
+    return AC_OK;
 }
 
 ac_status payload_read(cli *c, const char *argument, payload *ret, ac_error *err)
@@ -62,10 +71,8 @@ ac_status payload_read(cli *c, const char *argument, payload *ret, ac_error *err
     TRY(fetch(c, argument, &elsewhere, ret, err));
     if (flag(c, OPT_RAW))
         return AC_OK;
-    if (!elsewhere && !looks_like_json(ret->text)) {
-        wrap(ret);
-        return AC_OK;
-    }
+    if (!elsewhere && !looks_like_json(ret->text))
+        return wrap(c, ret, err);
     TRY(check_json(c, ret, &doc, err));
     yyjson_doc_free(doc);
     return AC_OK;

@@ -2,6 +2,7 @@
  *
  * `up` waits for the message that agentcored sends to NOTIFY_SOCKET when it serves, or for its end: nothing is asked
  * again and again. */
+#include "cli/interrupt.h"
 #include "cli/process.h"
 #include "cli/service.h"
 #include "cli/term.h"
@@ -120,18 +121,22 @@ static ac_status ended(const starting *s, ac_error *err)
                         *line ? line : "it said nothing", s->log_path);
 }
 
-static ac_status wait_ready(starting *s, ac_error *err)
+static ac_status wait_ready(cli *c, starting *s, ac_error *err)
 {
     struct pollfd waits[2] = {{.fd = s->socket, .events = POLLIN}, {.fd = pid_open(s->pid), .events = POLLIN}};
     char message[256];
     ac_status status = AC_ERR_AGAIN;
 
     while (status == AC_ERR_AGAIN) {
-        int count = poll(waits, 2, START_MS);
+        int count = interrupt_poll(waits, 2, START_MS);
 
-        if (count < 0 && errno == EINTR)
+        if (count < 0 && errno == EINTR && !interrupted())
             continue;
-        if (count <= 0) {
+        if (interrupted()) {
+            kill(s->pid, SIGTERM);
+            process_wait(s->pid);
+            status = interrupt_check(c, err);
+        } else if (count <= 0) {
             kill(s->pid, SIGTERM);
             status = ac_error_set(err, AC_ERR_TIMEOUT, "agentcored was not ready within %d seconds; see %s",
                                   START_MS / 1000, s->log_path);
@@ -176,8 +181,9 @@ ac_status run_up(cli *c, ac_error *err)
     TRY(open_log(&s, local.data_dir, err));
     TRY(open_socket(&s, err));
     progress("Starting agentcored");
+    interrupt_begin(); /* it is not left half started */
     TRY(start(c, &s, err));
-    TRY(wait_ready(&s, err));
+    TRY(wait_ready(c, &s, err));
     progress_end();
     TRY(local_look(c, &local, err));
     if (!local.running)

@@ -30,7 +30,7 @@ typedef struct conversation {
     char *line; /* the sender's */
     size_t line_room;
     atomic_bool input_ended;
-    ac_error send_error;
+    ac_error send_error; /* the sender's until input_ended */
 } conversation;
 
 /* Here alone the sender may be cancelled: inside a send it holds the connection's lock. */
@@ -76,12 +76,20 @@ static void print_message(const conversation *v, const ac_runtime_message *m)
     yyjson_mut_doc_free(doc);
 }
 
+/* Whether the sender has given up by itself; that the agent has closed is for who receives to tell. */
+static bool is_unsent(const conversation *v)
+{
+    return v->send_error.status != AC_OK && v->send_error.status != AC_ERR_CLOSED;
+}
+
 static ac_status receive(conversation *v, long wait_s, ac_error *err)
 {
     ac_runtime_message message;
     long silent_ms = 0;
 
     for (;;) {
+        if (atomic_load(&v->input_ended) && is_unsent(v))
+            return ac_error_set(err, v->send_error.status, "a message could not be sent: %s", v->send_error.message);
         ac_status status = ac_runtime_ws_receive(v->ws, TICK_MS, &message, err);
 
         if (status == AC_OK) {
@@ -143,14 +151,19 @@ static ac_status connect_deployed(conversation *v, service *s, ac_error *err)
 static ac_status connect_local(conversation *v, ac_error *err)
 {
     cli *c = v->c;
-    ac_header session = {AC_HEADER_SESSION_ID, option(c, OPT_SESSION)};
+    const char *session = option(c, OPT_SESSION), *token;
+    ac_header headers[2];
+    ac_runtime_ws_options options = {.headers = headers};
     long port;
     ac_status status;
 
     TRY(option_number(c, OPT_PORT, 1, 65535, AGENT_PORT, &port, err));
-    status = ac_runtime_ws_connect_url(
-        NULL, textf("ws://127.0.0.1:%ld/ws", port),
-        &(ac_runtime_ws_options){.headers = &session, .header_count = session.value != 0}, &v->ws, err);
+    TRY(bearer_get(c, &token, err));
+    if (session)
+        headers[options.header_count++] = (ac_header){AC_HEADER_SESSION_ID, session};
+    if (token)
+        headers[options.header_count++] = (ac_header){"Authorization", textf("Bearer %s", token)};
+    status = ac_runtime_ws_connect_url(NULL, textf("ws://127.0.0.1:%ld/ws", port), &options, &v->ws, err);
     if (status == AC_ERR_IO || status == AC_ERR_TIMEOUT || status == AC_ERR_CLOSED)
         return fail_as(c, EXIT_UNREACHABLE, err, status,
                        "no agent answers on port %ld of this machine; agentcore dev runs one", port);

@@ -140,7 +140,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
             "agentRuntimeId": runtime_id,
             "agentRuntimeName": r["agentRuntimeName"],
             "agentRuntimeVersion": "1",
-            "status": "READY",
+            "status": "READY" if self.state.ready else "CREATING",
             "createdAt": 1.0,
             "lastUpdatedAt": 1.0,
             "roleArn": r["roleArn"],
@@ -172,6 +172,7 @@ class State:
         self.blobs, self.manifests, self.objects = {}, {}, {}
         self.uploads, self.repositories, self.requests, self.runtimes = set(), [], [], []
         self.created = self.runtime = None
+        self.ready = True  # runtimes are, as soon as they are made
 
 
 class Server:

@@ -91,6 +91,17 @@ class Ecr(AwsCase):
         self.assertRegex(done.err, "^agentcore: .*[Cc]redentials.*aws configure\n$")
 
 
+    def test_how_long_it_waits(self):
+        """A time that is none is seen before anything is made; one that is over is not the network's fault."""
+        self.assertEqual(self.deploy("--timeout", "soon").code, USAGE)
+        self.assertEqual((self.state.created, self.state.repositories), (None, []))
+        self.state.ready = False
+        done = self.deploy("--timeout", "1")
+        self.assertEqual(done.code, 1, done)
+        self.assertEqual(done.err, "agentcore: cloudy was not ready within 1 seconds; agentcore status cloudy shows "
+                         "why\n")
+
+
 class Registry(AwsCase):
     def test_bearer_tokens(self):
         self.state.auth = "bearer"

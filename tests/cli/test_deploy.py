@@ -66,6 +66,7 @@ class Deploy(CliCase):
             "agentRuntimeId": made["id"], "roleArn": "arn:aws:iam::123456789012:role/other", "description": "mine",
             "networkConfiguration": {"networkMode": "PUBLIC"}, "environmentVariables": {"LEVEL": "9"},
             "lifecycleConfiguration": {"idleRuntimeSessionTimeout": 77, "maxLifetime": 99},
+            "metadataConfiguration": {"requireMMDSV2": True},
             "agentRuntimeArtifact": self.ok("call", "GetAgentRuntime", json.dumps({"agentRuntimeId": made["id"]}))
                                         .json()["agentRuntimeArtifact"]}))
         self.edition(2)
@@ -77,6 +78,17 @@ class Deploy(CliCase):
         self.assertEqual((runtime["description"], runtime["roleArn"], runtime["environmentVariables"],
                           runtime["lifecycleConfiguration"]["maxLifetime"], runtime["agentRuntimeVersion"]),
                          ("mine", "arn:aws:iam::123456789012:role/other", {"LEVEL": "9"}, 99, "3"))
+        self.assertEqual(runtime.get("metadataConfiguration"), {"requireMMDSV2": True})
+
+    def test_a_protocol_stays(self):
+        self.edition(1)
+        self.ok("deploy", "--name", "speaks", "--protocol", "MCP")
+        (self.work / ".agentcore.json").unlink()  # as for an agent that something else has deployed
+        self.edition(2)
+        self.ok("deploy", "--name", "speaks")
+        runtime = self.ok("status", "speaks", "--json").json()["runtime"]
+        self.assertEqual((runtime["agentRuntimeVersion"], runtime["protocolConfiguration"]),
+                         ("2", {"serverProtocol": "MCP"}))
 
     def test_any_program(self):
         subprocess.run(["gcc", "-x", "c", "-", "-o", "prog"], input="int main(void) { return 3; }\n", text=True,
@@ -85,6 +97,12 @@ class Deploy(CliCase):
         self.fails(AGENT, "invoke", "Short", "x", says=".")
         self.assertEqual(self.stored()[0], "short")
         self.ok("delete", made["arn"], "--yes")
+        self.assertEqual(self.stored(), [])
+        # What `create` makes of "my - agent (2)"; no image may be named so.
+        self.ok("deploy", "--name", "my___agent__2_", "--entry", "prog")
+        self.assertEqual(self.stored()[0], "my_agent_2")
+        self.fails(ABSENT, "status", "my___agent__2_", "--endpoint", "nope", says="no endpoint 'nope'")
+        self.ok("delete", "my___agent__2_", "--yes")
         self.assertEqual(self.stored(), [])
 
     def test_the_agent_fails(self):

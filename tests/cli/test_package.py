@@ -198,6 +198,7 @@ class Package(CliCase):
         self.compile()
         self.fails(USAGE, "package", "./program", "--add", "x", says="--add takes SOURCE:/PLACE")
         self.fails(ABSENT, "package", "./program", "--add", "x:/y", says="--add: there is no file x")
+        self.fails(USAGE, "package", "./program", "-o", "", says="--output needs a path")
 
     def test_code(self):
         self.write("agent.py", "print()\n")

@@ -3,11 +3,13 @@
 import json
 import os
 import re
+import signal
 import socket
 import subprocess
 import unittest
 
-from cli_harness import ABSENT, HERE, UNREACHABLE, USAGE, CliCase, PROGRAM, Terminal, free_port
+from cli_harness import (ABSENT, DEADLINE, HERE, INTERRUPTED, UNREACHABLE, USAGE, CliCase, PROGRAM, Terminal,
+                         free_port)
 
 
 class Service(CliCase):
@@ -34,6 +36,22 @@ class Service(CliCase):
             self.fails(1, "up", "--listen", f"127.0.0.1:{s.getsockname()[1]}", says="did not start: .*in use")
         self.assertEqual(self.ok("down").out, "agentcored was not running\n")
         self.fails(ABSENT, "up", env={"AGENTCORED": "/nowhere/agentcored"}, says="cannot run /nowhere/agentcored")
+
+    def test_up_that_is_interrupted(self):
+        """What was started is ended again, and nothing is left of the way to hear from it."""
+        os.mkfifo(self.work / "started")
+        state = json.dumps({"running": False, "dataDirectory": str(self.data)})
+        daemon = self.write("agentcored", f"#!/bin/sh\n[ \"$1\" != status ] || exec echo '{state}'\n"
+                            "echo $$ $NOTIFY_SOCKET >started\nexec sleep 60\n", 0o755)
+        p = subprocess.Popen([PROGRAM, "up"], cwd=self.work, env={**self.env, "AGENTCORED": str(daemon)},
+                             stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        pid, notify = (self.work / "started").read_text().split()
+        p.send_signal(signal.SIGINT)
+        self.assertEqual(p.communicate(timeout=DEADLINE)[1], "agentcore: interrupted\n")
+        self.assertEqual(p.returncode, INTERRUPTED)
+        self.assertFalse(os.path.exists(os.path.dirname(notify)))
+        with self.assertRaises(ProcessLookupError):
+            os.kill(int(pid), 0)
 
     def test_env_and_exec(self):
         self.fails(UNREACHABLE, "env", says="start it with: agentcore up")
@@ -160,6 +178,7 @@ class Mistakes(CliCase):
         self.fails(USAGE, "list", "x", says="x is one argument too many")
         self.fails(USAGE, "list", "--jsn", says="is --json meant")
         self.fails(USAGE, "list", "--port", "1", says="list does not take --port")
+        self.fails(USAGE, "list", "--json=yes", says="--json takes no value")
         self.fails(USAGE, "invoke", "--session", says="--session needs a value")
         self.fails(USAGE, "invoke", "x", "--local", "--port", "http", says="--port takes a number from 1 to 65535")
         self.fails(USAGE, "invoke", "x", "--local", "-H", "nothing", says="--header takes NAME:VALUE")
@@ -202,12 +221,28 @@ class Mistakes(CliCase):
         self.fails(USAGE, "create", "other", "--lang", "cobol", says="c, python or node")
         self.fails(USAGE, "create", "123", says="no letters")
         self.fails(ABSENT, "create", "no/such/place", says="no/such/place")
+        for name in ("test", "all", "test_agent"):  # which Meson would not build
+            self.fails(USAGE, "create", name, says=f'"{name}" is a word of the build system .*another name')
         self.assertEqual(self.tree(self.work), before)
         (self.work / "empty").mkdir()
         made = self.ok("create", ".", "--lang", "python", "--json", cwd=self.work / "empty").json()
         self.assertEqual(made, {"directory": ".", "name": "empty", "language": "python"})
         self.assertIn("agent.py", self.tree(self.work / "empty"))
         self.assertEqual(self.ok("create", "my-agent", "--json").json()["name"], "my_agent")
+        self.ok("create", "test", "--lang", "node")
+
+    def test_create_in_a_file_system_of_its_own(self):
+        """As in a container where it is mounted, with nothing of its own above it."""
+        place = self.work / "mounted"
+        place.mkdir()
+        script = 'mount -t tmpfs none "$1" && cd "$1" || exit 77; "$0" create . && ls -A'
+        done = subprocess.run(["unshare", "-rm", "sh", "-c", script, PROGRAM, place], env=self.env,
+                              capture_output=True, text=True)
+        if done.returncode in (1, 77) and "agentcore: " not in done.stderr:
+            self.skipTest(f"nothing can be mounted here: {done.stderr}")
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        self.assertIn(".agentcore.json\n", done.stdout)
+        self.assertNotRegex(done.stdout, r"\.agentcore\.\w{6}\n")
 
     def test_project_file(self):
         self.fails(ABSENT, "dev", says="there is no agent in this directory")
