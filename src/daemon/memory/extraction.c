@@ -4,7 +4,10 @@
  * written only if nothing it rests on has changed meanwhile: the cursor is where it was, and the namespace has no new
  * version.  Otherwise it is thought over again; when that happens several times in a row, written all the same, since a
  * fact twice is better than none.  In this process, jobs that would meet in a namespace take turns, so that this is
- * rare.  Records, cursor and the end of the job are one transaction. */
+ * rare.  Records, cursor and the end of the job are one transaction.
+ *
+ * An engine that has too much of a window gets half of its events: the job would fail for ever otherwise, and with it
+ * all that is said in the session later. */
 #include "daemon/memory/extraction.h"
 
 #include <string.h>
@@ -21,7 +24,8 @@ typedef struct extraction {
     extraction_task task;
     extraction_window window;
     extraction_changes changes;
-    bool stale; /* what was written rested on something that has changed */
+    size_t events; /* at most in the window */
+    bool stale;    /* what was written rested on something that has changed */
 } extraction;
 
 static void extraction_done(extraction *x)
@@ -34,8 +38,8 @@ static void extraction_done(extraction *x)
 
 static ac_status read_in(store_tx *tx, void *arg, ac_error *err)
 {
-    static const extraction_limits limits = {.events = EVENTS_AT_ONCE, .history = HISTORY_TURNS};
     extraction *x = arg;
+    const extraction_limits limits = {.events = x->events, .history = HISTORY_TURNS};
 
     return extraction_window_read(tx, x->room, &x->task, &limits, &x->memory, &x->window, err);
 }
@@ -303,10 +307,12 @@ static ac_status take_in(extraction *x, ac_error *err)
 
 ac_status memory_extract(store *s, const job *j, const job_run *run, void *room, ac_error *err)
 {
+    size_t events = EVENTS_AT_ONCE;
     bool more = true;
 
     while (more) {
-        _cleanup_(extraction_done) extraction x = {.room = room, .job = j, .run = run};
+        _cleanup_(extraction_done) extraction x = {.room = room, .job = j, .run = run, .events = events};
+        ac_status status;
 
         if (job_run_cancelled(run))
             return ac_error_set(err, AC_ERR_CLOSED, "the job was told to give up");
@@ -314,7 +320,12 @@ ac_status memory_extract(store *s, const job *j, const job_run *run, void *room,
         AC_TRY(store_read(s, read_in, &x, err));
         if (!x.window.strategy || x.window.next == x.window.cursor)
             return AC_OK; /* the runner ends the job */
-        AC_TRY(take_in(&x, err));
+        status = take_in(&x, err);
+        if (status == AC_ERR_TOO_LARGE && x.window.event_count > 1) {
+            events = x.window.event_count / 2;
+            continue;
+        }
+        AC_TRY(status);
         more = x.window.more;
     }
     return AC_OK;

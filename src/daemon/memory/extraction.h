@@ -29,9 +29,10 @@ typedef struct extraction_window {
     const memory_definition *definition;
     const memory_strategy *strategy; /* NULL: it is gone, and there is nothing to do */
     const char *actor, *session;
-    int64_t cursor; /* before */
-    int64_t next;   /* cursor once these are taken in */
-    bool more;      /* there are others behind */
+    int64_t cursor;     /* before */
+    int64_t next;       /* cursor once these are taken in */
+    bool more;          /* there are others behind */
+    size_t event_count; /* new ones */
     extract_turn *turns;
     size_t turn_count, first_new;
     int64_t *arrived_ms;   /* of each turn */

@@ -127,7 +127,7 @@ static ac_status read_new(store_tx *tx, const extraction_task *task, const extra
             return AC_OK;
         w->next = row->id;
         bytes += row->payload_length;
-        ret_fresh->count++;
+        w->event_count = ++ret_fresh->count;
     }
 }
 

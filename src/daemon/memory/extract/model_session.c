@@ -48,8 +48,10 @@ static ac_status put_summary(plan *p, yyjson_val *root, const extract_known *kno
                         .through = plan_turn_key(p->arena, last),
                         .inferred = yyjson_obj_get(yyjson_arr_get_first(yyjson_obj_get(root, "topics")), "metadata")};
 
+    if (status == AC_ERR_TOO_LARGE)
+        return ac_error_set(err, AC_ERR_PROTOCOL, "the model's summary is longer than a record may be");
     if (status != AC_OK)
-        return ac_error_set(err, status, "the model's summary is longer than a record may be, or memory ran out");
+        return extract_nomem(err);
     entry.change.text = arena_copy(p->arena, text.data, text.length);
     if (!entry.change.text || !entry.through)
         return extract_nomem(err);

@@ -1,0 +1,141 @@
+/* The jobs that a strategy has with a session, on a store without a service around it. */
+#include "daemon/memory/extraction.h"
+#include "store_fixture.h"
+
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define ACCOUNT "123456789012"
+#define MEMORY "memory_a-0123456789"
+#define STRATEGY "strategy_a-0123456789"
+#define PLACE "/here/"
+
+/* ---- a memory ---- */
+
+static ac_status make_in(store_tx *tx, void *arg, ac_error *err)
+{
+    resource r = {.key = {.scope = ACCOUNT, .kind = KIND_MEMORY, .id = MEMORY},
+                  .name = "memory_a",
+                  .status = MEMORY_ACTIVE,
+                  .body = arg};
+
+    return resource_create(tx, &r, err);
+}
+
+/* With one strategy, which has these members beside those that all have. */
+static void make_memory(store *s, const char *members)
+{
+    char body[2048];
+    ac_error err;
+
+    snprintf(body, sizeof body,
+             "{\"eventExpiryDuration\": 30, \"strategies\": [{\"strategyId\": \"" STRATEGY "\", \"status\": \"ACTIVE\","
+             " \"namespaces\": [\"" PLACE "\"], \"namespaceTemplates\": [\"" PLACE "\"], %s}]}",
+             members);
+    assert_ok(store_write(s, make_in, body, &err));
+    fixture_sql(s, "INSERT INTO memory_sessions (memory, actor, session, created_ms)"
+                   " VALUES ('" MEMORY "', 'actor', 'session', 0)");
+}
+
+typedef struct said {
+    const char *payload;
+    int64_t at_ms;
+} said;
+
+static ac_status say_in(store_tx *tx, void *arg, ac_error *err)
+{
+    static const char text[] =
+        "INSERT INTO memory_events (session, at_ms, created_ms, expires_ms, extractable, payload)"
+        " SELECT id, $1 /*pg ::bigint */, $1 /*pg ::bigint */, 9000000000000000, 1, $2 /*pg ::bytea */"
+        " FROM memory_sessions";
+    const said *e = arg;
+
+    return sql_run(tx, text, SQL_VALUES(sql_int(e->at_ms), sql_blob(e->payload, strlen(e->payload))), NULL, err);
+}
+
+/* An event of so many messages, numbered. */
+static void say(store *s, int64_t at_ms, const char *text, size_t messages)
+{
+    _cleanup_(buf_done) buf payload = BUF_INIT((size_t)1 << 20);
+    ac_error err;
+
+    for (size_t i = 0; i < messages; i++)
+        assert_int_equal(
+            buf_appendf(&payload, "%s{\"conversational\": {\"role\": \"USER\", \"content\": {\"text\": \"%s %zu\"}}}",
+                        i ? ", " : "[", text, i),
+            AC_OK);
+    assert_int_equal(buf_append_text(&payload, "]"), AC_OK);
+    assert_non_null(buf_terminate(&payload));
+    assert_ok(store_write(s, say_in, &(said){payload.data, at_ms}, &err));
+}
+
+/* ---- its jobs ---- */
+
+/* Run the session's job until it is done, or has failed for good. */
+static void run_job(memory_room *room, const char *kind, job_fn fn)
+{
+    job_handler handler = {.kind = kind, .run = fn, .arg = room};
+    int64_t session = fixture_number(room->store, "SELECT MAX(id) FROM memory_sessions");
+    char text[512];
+    job_runner *r;
+    ac_error err;
+
+    snprintf(text, sizeof text,
+             "INSERT INTO jobs (kind, key, payload, state, due_ms, period_ms, attempts, attempts_max, created_ms)"
+             " VALUES ('%s', '" MEMORY "/" STRATEGY "/%lld', '" ACCOUNT "', 'ready', 0, 0, 0, 1, 0)",
+             kind, (long long)session);
+    fixture_sql(room->store, text);
+    assert_ok(job_runner_start(
+        room->store, &(job_runner_options){.handlers = &handler, .handler_count = 1, .poll_ms = 10}, &r, &err));
+    while (fixture_number(room->store, "SELECT COUNT(*) FROM jobs WHERE state <> 'dead'") > 0)
+        sched_yield();
+    assert_true(job_runner_stop(r, 5000));
+    assert_int_equal(fixture_number(room->store, "SELECT COUNT(*) FROM jobs"), 0);
+}
+
+static memory_room room_of(const fixture *f)
+{
+    memory_room room = {.store = f->s, .data_dir = f->dir, .definitions = memory_definitions_new()};
+    ac_error err;
+
+    assert_non_null(room.definitions);
+    assert_ok(extractor_open(&(extractor_options){0}, &room.extractor, &err));
+    for (size_t i = 0; i < MEMORY_TURNS; i++)
+        pthread_mutex_init(&room.turns[i], NULL);
+    return room;
+}
+
+static void room_done(memory_room *room)
+{
+    extractor_close(room->extractor);
+    memory_definitions_free(room->definitions);
+    for (size_t i = 0; i < MEMORY_TURNS; i++)
+        pthread_mutex_destroy(&room->turns[i]);
+}
+
+/* More messages in a few events than an engine takes at a time. */
+static void all_of_a_long_session_is_drawn_from(void **state)
+{
+    fixture *f = *state;
+    memory_room room = room_of(f);
+
+    make_memory(f->s, "\"type\": \"SUMMARIZATION\"");
+    for (int i = 0; i < 13; i++)
+        say(f->s, 1700000000000 + i, "I have a plan for the garden with tulips and number", 100);
+    run_job(&room, MEMORY_JOB_EXTRACT, memory_extract);
+    assert_int_equal(fixture_number(f->s, "SELECT COUNT(*) FROM memory_records"), 1);
+    assert_int_equal(fixture_number(f->s, "SELECT MAX(event) FROM memory_cursors"),
+                     fixture_number(f->s, "SELECT MAX(id) FROM memory_events"));
+    room_done(&room);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(all_of_a_long_session_is_drawn_from, fixture_set_up, fixture_tear_down),
+    };
+
+    fixture_require();
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
