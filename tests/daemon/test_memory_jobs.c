@@ -2,6 +2,7 @@
 #include "daemon/memory/extraction.h"
 #include "store_fixture.h"
 
+#include <glob.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,6 +11,8 @@
 #define MEMORY "memory_a-0123456789"
 #define STRATEGY "strategy_a-0123456789"
 #define PLACE "/here/"
+
+DEFINE_CLEANUP(yyjson_doc *, yyjson_doc_free)
 
 /* ---- a memory ---- */
 
@@ -130,10 +133,52 @@ static void all_of_a_long_session_is_drawn_from(void **state)
     room_done(&room);
 }
 
+/* ---- what is delivered ---- */
+
+static yyjson_doc *delivered(const fixture *f)
+{
+    char pattern[256];
+    yyjson_doc *doc;
+    glob_t found;
+
+    snprintf(pattern, sizeof pattern, "%s/buckets/bucket/memory/" MEMORY "/" STRATEGY "/session/*.json", f->dir);
+    assert_int_equal(glob(pattern, 0, NULL, &found), 0);
+    assert_int_equal(found.gl_pathc, 1);
+    doc = yyjson_read_file(found.gl_pathv[0], 0, NULL, NULL);
+    globfree(&found);
+    assert_non_null(doc);
+    return doc;
+}
+
+/* Also by a daemon that has not heard of the memory since it was started. */
+static void history_is_delivered(void **state)
+{
+    fixture *f = *state;
+    memory_room room = room_of(f);
+
+    make_memory(f->s, "\"type\": \"CUSTOM\", \"configuration\": {\"type\": \"SELF_MANAGED\","
+                      " \"selfManagedConfiguration\": {\"historicalContextWindowSize\": 4,"
+                      " \"triggerConditions\": [{\"messageBasedTrigger\": {\"messageCount\": 1}}],"
+                      " \"invocationConfiguration\": {\"topicArn\": \"arn:aws:sns:us-west-2:" ACCOUNT ":topic\","
+                      " \"payloadDeliveryBucketName\": \"bucket\"}}}");
+    say(f->s, 1700000000000, "before", 2);
+    fixture_sql(f->s, "INSERT INTO memory_cursors (session, strategy, event)"
+                      " SELECT session, '" STRATEGY "', id FROM memory_events");
+    say(f->s, 1700000001000, "now", 3);
+    run_job(&room, MEMORY_JOB_DELIVER, memory_deliver);
+
+    _cleanup_(yyjson_doc_freep) yyjson_doc *doc = delivered(f);
+    yyjson_val *root = yyjson_doc_get_root(doc);
+    assert_int_equal(yyjson_arr_size(yyjson_obj_get(root, "currentContext")), 3);
+    assert_int_equal(yyjson_arr_size(yyjson_obj_get(root, "historicalContext")), 2);
+    room_done(&room);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(all_of_a_long_session_is_drawn_from, fixture_set_up, fixture_tear_down),
+        cmocka_unit_test_setup_teardown(history_is_delivered, fixture_set_up, fixture_tear_down),
     };
 
     fixture_require();
