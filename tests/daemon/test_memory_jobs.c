@@ -13,6 +13,7 @@
 #define PLACE "/here/"
 
 DEFINE_CLEANUP(yyjson_doc *, yyjson_doc_free)
+DEFINE_CLEANUP(yyjson_mut_doc *, yyjson_mut_doc_free)
 
 /* ---- a memory ---- */
 
@@ -174,11 +175,64 @@ static void history_is_delivered(void **state)
     room_done(&room);
 }
 
+/* ---- metadata of events ---- */
+
+typedef struct drawing {
+    extraction_changes changes;
+    arena memory;
+} drawing;
+
+static ac_status draw_in(store_tx *tx, void *arg, ac_error *err)
+{
+    drawing *d = arg;
+
+    return extraction_changes_write(tx, &d->changes, &d->memory, err);
+}
+
+/* Store a fact whose metadata has what an event's text is as a NUMBER. */
+static void draw_number(const fixture *f, const char *text)
+{
+    static const char schema[] = "{\"memoryRecordSchema\": {\"metadataSchema\": [{\"key\": \"rank\", \"type\":"
+                                 " \"NUMBER\", \"extractionType\": \"STRICTLY_CONSISTENT\"}]}}";
+    _cleanup_(yyjson_doc_freep) yyjson_doc *stored = yyjson_read(schema, strlen(schema), 0);
+    _cleanup_(yyjson_mut_doc_freep) yyjson_mut_doc *doc = yyjson_mut_doc_new(NULL);
+    const memory_strategy strategy = {.id = STRATEGY, .stored = yyjson_doc_get_root(stored)};
+    char metadata[128];
+    event_row last = {.metadata = metadata};
+    const extraction_task task = {.account = ACCOUNT, .memory_id = MEMORY, .strategy_id = STRATEGY, .session = 1};
+    const extraction_window window = {.strategy = &strategy, .last = &last};
+    const extract_change change = {.action = EXTRACT_ADD, .text = "a fact", .metadata = yyjson_mut_obj(doc)};
+    drawing d = {
+        .changes = {.task = &task, .window = &window, .items = &change, .count = 1, .namespace_name = PLACE},
+        .memory = ARENA_INIT,
+    };
+    ac_error err;
+
+    last.metadata_length = (size_t)snprintf(metadata, sizeof metadata, "{\"rank\": {\"stringValue\": \"%s\"}}", text);
+    fixture_sql(f->s, "DELETE FROM memory_records");
+    assert_ok(store_write(f->s, draw_in, &d, &err));
+    arena_done(&d.memory);
+}
+
+static void numbers_are_numbers(void **state)
+{
+    static const char *const none[] = {"nan", "inf", "-infinity", "1e999", "7 apples", ""};
+    fixture *f = *state;
+
+    draw_number(f, "7");
+    assert_int_equal(fixture_number(f->s, "SELECT COUNT(*) FROM memory_records WHERE metadata LIKE '%7.0%'"), 1);
+    for (size_t i = 0; i < ARRAY_SIZE(none); i++) {
+        draw_number(f, none[i]);
+        assert_int_equal(fixture_number(f->s, "SELECT COUNT(*) FROM memory_records WHERE metadata IS NULL"), 1);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(all_of_a_long_session_is_drawn_from, fixture_set_up, fixture_tear_down),
         cmocka_unit_test_setup_teardown(history_is_delivered, fixture_set_up, fixture_tear_down),
+        cmocka_unit_test_setup_teardown(numbers_are_numbers, fixture_set_up, fixture_tear_down),
     };
 
     fixture_require();
