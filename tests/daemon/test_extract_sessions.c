@@ -104,6 +104,29 @@ static void episodes_go_on_out_of_sight(void **state)
     assert_non_null(strstr(store.records[0].text, "include path"));
 }
 
+/* The same, where a client has put metadata of its own in place of what was noted. */
+static void episodes_go_on_without_notes(void **state)
+{
+    (void)state;
+    say("USER", "Please fix the build of my project.");
+    say("ASSISTANT", "I changed the compiler flags.");
+    run(EXTRACT_EPISODIC, 0);
+    yyjson_doc_free(store.records[0].metadata);
+    store.records[0].metadata = NULL;
+    session.count = 0;
+    say("USER", "It still complains about a missing header.");
+    say("ASSISTANT", "I added the include path.");
+    assert_int_equal(run(EXTRACT_EPISODIC, 0), 1);
+    assert_int_equal(run(EXTRACT_EPISODIC, 0), 0);
+    say("USER", "That worked, thank you.");
+    assert_int_equal(run(EXTRACT_EPISODIC, 2), 1);
+    assert_int_equal(run(EXTRACT_EPISODIC, 2), 0);
+    assert_int_equal(store.count, 1);
+    assert_string_equal(field_of(&store.records[0], "outcome"), "success");
+    assert_non_null(strstr(store.records[0].text, "compiler flags"));
+    assert_non_null(strstr(store.records[0].text, "include path"));
+}
+
 static void book(const char *answer, const char *verdict)
 {
     size_t before = session.count;
@@ -204,9 +227,13 @@ static void again_changes_nothing(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        with_store(a_session_has_one_summary),   with_store(small_talk_has_no_summary),
-        with_store(long_sessions_stay_short),    with_store(episodes_grow_and_end),
-        with_store(episodes_go_on_out_of_sight), with_store(episodes_teach),
+        with_store(a_session_has_one_summary),
+        with_store(small_talk_has_no_summary),
+        with_store(long_sessions_stay_short),
+        with_store(episodes_grow_and_end),
+        with_store(episodes_go_on_out_of_sight),
+        with_store(episodes_go_on_without_notes),
+        with_store(episodes_teach),
         with_store(again_changes_nothing),
     };
 
