@@ -4,17 +4,20 @@
  * written only if nothing it rests on has changed meanwhile: the cursor is where it was, and the namespace has no new
  * version.  Otherwise it is thought over again; when that happens several times in a row, written all the same, since a
  * fact twice is better than none.  In this process, jobs that would meet in a namespace take turns, so that this is
- * rare.  Records, cursor and the end of the job are one transaction.
+ * rare; one whose turn does not come soon makes room for other jobs.  Records, cursor and the end of the job are one
+ * transaction.
  *
  * An engine that has too much of a window gets half of its events: the job would fail for ever otherwise, and with it
  * all that is said in the session later. */
 #include "daemon/memory/extraction.h"
 
 #include <string.h>
+#include <time.h>
 
 #define EVENTS_AT_ONCE 64
 #define HISTORY_TURNS 10
 #define TRIES 3
+#define TURN_WAIT_S 1
 
 typedef struct extraction {
     memory_room *room;
@@ -292,6 +295,22 @@ static pthread_mutex_t *turn_of(memory_room *room, const extraction *x)
     return &room->turns[hash % MEMORY_TURNS];
 }
 
+static bool wait_for_turn(pthread_mutex_t *turn)
+{
+    struct timespec until;
+
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_sec += TURN_WAIT_S;
+    return pthread_mutex_timedlock(turn, &until) == 0;
+}
+
+static ac_status postpone_in(store_tx *tx, void *arg, ac_error *err)
+{
+    const extraction *x = arg;
+
+    return extraction_postpone(tx, x->job, err);
+}
+
 static ac_status take_in(extraction *x, ac_error *err)
 {
     pthread_mutex_t *turn;
@@ -299,7 +318,10 @@ static ac_status take_in(extraction *x, ac_error *err)
 
     AC_TRY(fill_namespaces(x, err));
     turn = turn_of(x->room, x);
-    pthread_mutex_lock(turn);
+    if (!wait_for_turn(turn)) {
+        x->window.more = false;
+        return store_write(x->room->store, postpone_in, x, err);
+    }
     status = think_and_write(x, err);
     pthread_mutex_unlock(turn);
     return status;

@@ -12,6 +12,9 @@
 /* An event that may be extracted was added to a session: queue what its strategies have to do. */
 ac_status extraction_queue(store_tx *tx, const memory_definition *d, int64_t session, ac_error *err) AC_MUST_USE;
 
+/* A job that cannot be done now is over, and comes back in a moment. */
+ac_status extraction_postpone(store_tx *tx, const job *j, ac_error *err) AC_MUST_USE;
+
 /* ---- turns.c ---- */
 
 /* What a job is about, and what it has read.  Texts in memory. */
