@@ -262,6 +262,30 @@ static void lists_keep_what_they_show(void **state)
     arena_done(&l.memory);
 }
 
+static ac_status count_in(store_tx *tx, void *arg, ac_error *err)
+{
+    static const namespace_range range = {PLACE, "/facts0", PLACE, PLACE};
+    _cleanup_(arena_done) arena memory = ARENA_INIT;
+    search_namespace *namespaces;
+
+    return namespace_list(tx, MEMORY, &range, &memory, &namespaces, arg, err);
+}
+
+/* Only so many are searched at once: those that hold nothing are not to take the places of others. */
+static void emptied_namespaces_are_not_searched(void **state)
+{
+    fixture *f = *state;
+    size_t count = 0;
+    ac_error err;
+
+    put(f->s, "mem-violin", "a violin in the attic");
+    assert_ok(store_read(f->s, count_in, &count, &err));
+    assert_int_equal(count, 1);
+    put(f->s, "mem-violin", NULL);
+    assert_ok(store_read(f->s, count_in, &count, &err));
+    assert_int_equal(count, 0);
+}
+
 /* What was removed is forgotten after a while; an index that has missed it begins anew. */
 static void removals_are_forgotten(void **state)
 {
@@ -331,6 +355,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(what_has_expired_goes, fixture_set_up, fixture_tear_down),
         cmocka_unit_test_setup_teardown(the_index_follows, fixture_set_up, fixture_tear_down),
         cmocka_unit_test_setup_teardown(lists_keep_what_they_show, fixture_set_up, fixture_tear_down),
+        cmocka_unit_test_setup_teardown(emptied_namespaces_are_not_searched, fixture_set_up, fixture_tear_down),
         cmocka_unit_test_setup_teardown(removals_are_forgotten, fixture_set_up, fixture_tear_down),
         cmocka_unit_test_setup_teardown(removals_are_forgotten_while_they_are_read, fixture_set_up, fixture_tear_down),
     };
