@@ -18,7 +18,6 @@
 #include <string.h>
 
 #define TITAN "amazon.titan-embed-text-v2:0"
-#define REGION "us-west-2"
 #define TIMEOUT_MS 30000
 #define BODY_BYTES_MAX (EMBEDDINGS_BATCH_BYTES_MAX * 7U + 65536U) /* each byte of a text may be escaped: \u0001 */
 #define MODEL_BYTES_MAX 512
@@ -47,7 +46,7 @@ static ac_status make_path(embeddings *e, ac_error *err)
 
 static ac_status open_endpoint(embeddings *e, const embeddings_options *o, ac_error *err)
 {
-    char bedrock[ENDPOINT_URL_BYTES_MAX];
+    char bedrock[ENDPOINT_URL_BYTES_MAX], region[REGION_SIZE];
     endpoint_options options = {
         .url = o->url,
         .auth = o->api_key ? ENDPOINT_AUTH_BEARER : ENDPOINT_AUTH_NONE,
@@ -61,7 +60,8 @@ static ac_status open_endpoint(embeddings *e, const embeddings_options *o, ac_er
         options.auth = ENDPOINT_AUTH_AWS;
         options.key = NULL;
         options.provider = o->provider;
-        options.region = o->region ? o->region : REGION;
+        AC_TRY(aws_profile_region(&aws_process_env, NULL, o->region, region, err));
+        options.region = region;
         if (!o->url) {
             AC_TRY(endpoint_bedrock_url(&aws_process_env, options.region, bedrock, err));
             options.url = bedrock;

@@ -31,7 +31,7 @@ typedef struct embeddings_options {
     const char *model;      /* openai: required; bedrock: amazon.titan-embed-text-v2:0 */
     unsigned dimensions;    /* what to ask for and to expect; 0: nothing is asked, and the first answer says it */
     const char *api_key;    /* openai: NULL: none is sent */
-    const char *region;     /* bedrock: us-west-2 */
+    const char *region;     /* bedrock: AWS_REGION, ..., us-west-2 */
     aws_provider *provider; /* bedrock: required: whose keys sign */
     http_client *http;      /* one of its own */
     unsigned timeout_ms;    /* of one request, 30 s */

@@ -46,7 +46,7 @@ class EmbeddingsTest(unittest.TestCase):
         self.server = ModelServer()
         self.addCleanup(self.server.close)
 
-    def embed(self, texts, script, **more):
+    def embed(self, texts, script, region="eu-west-1", **more):
         """What the probe says, each time it asked."""
         self.server.script = script
         asked = {"url": self.server.url + "/v1", "model": "m", "texts": texts, **more}
@@ -55,7 +55,9 @@ class EmbeddingsTest(unittest.TestCase):
             "AWS_ACCESS_KEY_ID": ACCESS_KEY,
             "AWS_SECRET_ACCESS_KEY": SECRET_KEY,
             "AWS_SESSION_TOKEN": SESSION_TOKEN,
+            "AWS_REGION": region,
         }
+        environment.pop("AWS_PROFILE", None)
         done = subprocess.run(
             [os.path.join(BUILD, "tests/embeddings_probe")],
             input=json.dumps(asked),
@@ -112,7 +114,13 @@ class EmbeddingsTest(unittest.TestCase):
         for request in self.server.requests:
             self.assertIn(request.path, (f"/model/{TITAN}/invoke", f"/model/{TITAN.replace(':', '%3A')}/invoke"))
             self.assertIsNone(signature_flaw(request))
+            self.assertIn("/eu-west-1/bedrock/aws4_request", request.headers["authorization"])
         self.assertEqual([r.json for r in self.server.requests[1:]], [{"inputText": "sushi"}, {"inputText": "tuna"}])
+
+    def test_no_region(self):
+        for kind, status in (("bedrock", "AC_ERR_INVALID"), ("openai", "AC_OK")):
+            [result] = self.embed([], [answer], kind=kind, dimensions=2, region="no region")
+            self.assertEqual(result["status"], status)
 
     def test_trying_again(self):
         script = [busy(retry_after=0), raw(503, {}), answer]

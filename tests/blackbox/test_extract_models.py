@@ -325,6 +325,21 @@ class Bad(ExtractCase):
                 self.assertIn(answer["status"], ("AC_ERR_PROTOCOL", "AC_ERR_TOO_LARGE"))
                 self.assertEqual(answer["count"], 0)
 
+    def test_numbers_that_are_none_of_the_known(self):
+        """Those that no signed number holds, too."""
+        episode = Sessions.episode(self)
+        known = [{"id": "mem-1", "text": "K1", "metadata": {}}]
+        for number in (0, -1, 2, 2**63 - 1, 2**63, 2**64 - 1, 2**64 - 2):
+            with self.subTest(number=number):
+                self.server.script = [say_json({"episodes": [{**episode, "known": number}]})]
+                self.fails("AC_ERR_PROTOCOL", "EPISODIC", turns=turns("one", "two"), of_session=known)
+
+    def test_a_number_that_nobody_asked_for(self):
+        for number in (-1, 2**63 - 1, 2**64 - 1):
+            with self.subTest(number=number):
+                self.server.script = [facts("F1"), decisions((1, "add", number, ""))]
+                self.assertEqual(len(self.changes(known=[{"id": "mem-1", "text": "K1"}])), 1)
+
     def test_services_that_fail(self):
         for reply, status in (
             (garbage(), "AC_ERR_PROTOCOL"),

@@ -329,7 +329,8 @@ class Refused(MemoryTest):
     def test_roots_elsewhere(self):
         other = self.event(self.memory_id, said("x"), session="other", extractionMode="SKIP")
         for root in (other["eventId"], "0000001700000000000#00000001"):
-            self.assertFails("ValidationException", 400, self.create, branch={"name": "b", "rootEventId": root})
+            for name in ("b", "main"):
+                self.assertFails("ValidationException", 400, self.create, branch={"name": name, "rootEventId": root})
 
     def test_filters(self):
         for wrong in (

@@ -265,6 +265,26 @@ class Search(MemoryTest):
         self.assertEqual((len(first["memoryRecordSummaries"]), len(set(seen))), (20, 25))
         self.assertNotIn("nextToken", second)
 
+    def test_pages_of_a_long_query(self):
+        """As long as a query may be, and of any characters."""
+        made = self.put(self.memory_id, *[f"violin number {i}" for i in range(3)], namespace=self.place)
+        for query in ("violin " + "x" * 9993, "violin " + "\U0001f3bb" * 9993, "violin " + "\x01" * 9993):
+            call = {
+                "memoryId": self.memory_id,
+                "namespace": self.place,
+                "searchCriteria": {"searchQuery": query, "topK": 3},
+                "maxResults": 2,
+            }
+            first = self.data.retrieve_memory_records(**call)
+            second = self.data.retrieve_memory_records(**call, nextToken=first["nextToken"])
+            found = first["memoryRecordSummaries"] + second["memoryRecordSummaries"]
+            self.assertEqual({record["memoryRecordId"] for record in found}, set(made))
+            self.assertNotIn("nextToken", second)
+            call["searchCriteria"]["searchQuery"] = query[:-1]
+            self.assertFails(
+                "ValidationException", 400, self.data.retrieve_memory_records, **call, nextToken=first["nextToken"]
+            )
+
     def test_filters(self):
         for number in range(4):
             more = {"memoryStrategyId": self.strategy_id} if number % 2 else {}

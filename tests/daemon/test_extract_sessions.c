@@ -27,6 +27,22 @@ static void a_session_has_one_summary(void **state)
     assert_int_equal(run_task(&old), 0);
 }
 
+/* What is escaped is up to six times as long. */
+static void marks_do_not_burst_a_summary(void **state)
+{
+    static char texts[10][420], marks[341];
+
+    (void)state;
+    memset(marks, '"', sizeof marks - 1);
+    for (unsigned i = 0; i < 10; i++) {
+        snprintf(texts[i], sizeof texts[i], "Secret value %u %s.", i, marks);
+        say("ASSISTANT", texts[i]);
+    }
+    assert_int_equal(run(EXTRACT_SUMMARY, 0), 1);
+    assert_int_equal(run(EXTRACT_SUMMARY, 0), 0);
+    assert_non_null(strstr(store.records[0].text, "&quot;"));
+}
+
 static void small_talk_has_no_summary(void **state)
 {
     (void)state;
@@ -98,6 +114,29 @@ static void episodes_go_on_out_of_sight(void **state)
     say("USER", "That worked, thank you.");
     assert_int_equal(run(EXTRACT_EPISODIC, 0), 1);
     assert_int_equal(run(EXTRACT_EPISODIC, 0), 0);
+    assert_int_equal(store.count, 1);
+    assert_string_equal(field_of(&store.records[0], "outcome"), "success");
+    assert_non_null(strstr(store.records[0].text, "compiler flags"));
+    assert_non_null(strstr(store.records[0].text, "include path"));
+}
+
+/* The same, where a client has put metadata of its own in place of what was noted. */
+static void episodes_go_on_without_notes(void **state)
+{
+    (void)state;
+    say("USER", "Please fix the build of my project.");
+    say("ASSISTANT", "I changed the compiler flags.");
+    run(EXTRACT_EPISODIC, 0);
+    yyjson_doc_free(store.records[0].metadata);
+    store.records[0].metadata = NULL;
+    session.count = 0;
+    say("USER", "It still complains about a missing header.");
+    say("ASSISTANT", "I added the include path.");
+    assert_int_equal(run(EXTRACT_EPISODIC, 0), 1);
+    assert_int_equal(run(EXTRACT_EPISODIC, 0), 0);
+    say("USER", "That worked, thank you.");
+    assert_int_equal(run(EXTRACT_EPISODIC, 2), 1);
+    assert_int_equal(run(EXTRACT_EPISODIC, 2), 0);
     assert_int_equal(store.count, 1);
     assert_string_equal(field_of(&store.records[0], "outcome"), "success");
     assert_non_null(strstr(store.records[0].text, "compiler flags"));
@@ -204,9 +243,10 @@ static void again_changes_nothing(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        with_store(a_session_has_one_summary),   with_store(small_talk_has_no_summary),
-        with_store(long_sessions_stay_short),    with_store(episodes_grow_and_end),
-        with_store(episodes_go_on_out_of_sight), with_store(episodes_teach),
+        with_store(a_session_has_one_summary),    with_store(marks_do_not_burst_a_summary),
+        with_store(small_talk_has_no_summary),    with_store(long_sessions_stay_short),
+        with_store(episodes_grow_and_end),        with_store(episodes_go_on_out_of_sight),
+        with_store(episodes_go_on_without_notes), with_store(episodes_teach),
         with_store(again_changes_nothing),
     };
 

@@ -3,6 +3,7 @@
 #include "daemon/memory/extraction.h"
 #include "store_fixture.h"
 
+#include <malloc.h>
 #include <sched.h>
 #include <stdio.h>
 
@@ -205,6 +206,86 @@ static void the_index_follows(void **state)
     memory_search_close(search);
 }
 
+/* ---- lists ---- */
+
+typedef struct listing {
+    record_scan scan;
+    arena memory;
+    size_t count;
+    bool more;
+} listing;
+
+static ac_status list_in(store_tx *tx, void *arg, ac_error *err)
+{
+    listing *l = arg;
+    record_row *rows;
+
+    return record_scan_run(tx, &l->scan, &l->memory, &rows, &l->count, &l->more, err);
+}
+
+static size_t allocated(void)
+{
+    struct mallinfo2 info = mallinfo2(); /* of sanitizers: all zero */
+
+    return info.uordblks + info.hblkhd;
+}
+
+/* However many are passed over for the few that are wanted, only these are kept. */
+static void lists_keep_what_they_show(void **state)
+{
+    fixture *f = *state;
+    char id[RECORD_ID_SIZE], text[20000];
+    listing l = {
+        .scan = {.memory_id = MEMORY, .range = {PLACE, "/facts0", PLACE, PLACE}, .strategy = "nobody's", .limit = 20},
+        .memory = ARENA_INIT,
+    };
+    size_t before;
+    ac_error err;
+
+    memset(text, 'x', sizeof text - 1);
+    text[sizeof text - 1] = '\0';
+    for (int i = 0; i < 60; i++) {
+        snprintf(id, sizeof id, "mem-%d", i);
+        put(f->s, id, text);
+    }
+    assert_ok(store_read(f->s, list_in, &l, &err)); /* what the store keeps for itself is there then */
+    assert_int_equal(l.count, 0);
+    arena_done(&l.memory);
+    before = allocated();
+    assert_ok(store_read(f->s, list_in, &l, &err));
+    assert_true(allocated() < before + 30 * sizeof text);
+    arena_done(&l.memory);
+    l.scan.strategy = NULL;
+    assert_ok(store_read(f->s, list_in, &l, &err));
+    assert_int_equal(l.count, 20);
+    assert_true(l.more);
+    arena_done(&l.memory);
+}
+
+static ac_status count_in(store_tx *tx, void *arg, ac_error *err)
+{
+    static const namespace_range range = {PLACE, "/facts0", PLACE, PLACE};
+    _cleanup_(arena_done) arena memory = ARENA_INIT;
+    search_namespace *namespaces;
+
+    return namespace_list(tx, MEMORY, &range, &memory, &namespaces, arg, err);
+}
+
+/* Only so many are searched at once: those that hold nothing are not to take the places of others. */
+static void emptied_namespaces_are_not_searched(void **state)
+{
+    fixture *f = *state;
+    size_t count = 0;
+    ac_error err;
+
+    put(f->s, "mem-violin", "a violin in the attic");
+    assert_ok(store_read(f->s, count_in, &count, &err));
+    assert_int_equal(count, 1);
+    put(f->s, "mem-violin", NULL);
+    assert_ok(store_read(f->s, count_in, &count, &err));
+    assert_int_equal(count, 0);
+}
+
 /* What was removed is forgotten after a while; an index that has missed it begins anew. */
 static void removals_are_forgotten(void **state)
 {
@@ -273,6 +354,8 @@ int main(void)
         cmocka_unit_test(templates),
         cmocka_unit_test_setup_teardown(what_has_expired_goes, fixture_set_up, fixture_tear_down),
         cmocka_unit_test_setup_teardown(the_index_follows, fixture_set_up, fixture_tear_down),
+        cmocka_unit_test_setup_teardown(lists_keep_what_they_show, fixture_set_up, fixture_tear_down),
+        cmocka_unit_test_setup_teardown(emptied_namespaces_are_not_searched, fixture_set_up, fixture_tear_down),
         cmocka_unit_test_setup_teardown(removals_are_forgotten, fixture_set_up, fixture_tear_down),
         cmocka_unit_test_setup_teardown(removals_are_forgotten_while_they_are_read, fixture_set_up, fixture_tear_down),
     };

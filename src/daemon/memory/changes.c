@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -79,7 +80,7 @@ static yyjson_mut_val *typed(yyjson_mut_doc *doc, const char *type, const char *
     if (strcmp(type, "NUMBER") != 0)
         return *text ? ac_json_pack(doc, "{s:s}", "stringValue", text) : NULL;
     double number = strtod(text, &end);
-    return end != text && !*end ? ac_json_pack(doc, "{s:f}", "numberValue", number) : NULL;
+    return end != text && !*end && isfinite(number) ? ac_json_pack(doc, "{s:f}", "numberValue", number) : NULL;
 }
 
 /* STRICTLY_CONSISTENT keys have the value that the event's metadata has. */

@@ -141,7 +141,7 @@ static ac_status bad_root(creation *c, ac_error *err)
     return ac_error_set(err, AC_ERR_INVALID, "branch.rootEventId is not the id of an event in this session");
 }
 
-/* The first event of a branch says where it left its parent. */
+/* The first event of a branch says where it left its parent.  The main line has left nothing. */
 static ac_status join_branch(store_tx *tx, creation *c, ac_error *err)
 {
     static const char text[] =
@@ -158,6 +158,8 @@ static ac_status join_branch(store_tx *tx, creation *c, ac_error *err)
             return bad_root(c, err);
         AC_TRY(status);
     }
+    if (strcmp(c->row.branch, EVENT_MAIN) == 0)
+        return AC_OK;
     return sql_run(tx, text,
                    SQL_VALUES(sql_int(c->session), sql_text(c->row.branch), rooted ? sql_int(root.at_ms) : sql_null(),
                               rooted ? sql_int(root.id) : sql_null(), sql_text(root.branch)),
@@ -326,7 +328,7 @@ static ac_status add_slowly(store_tx *tx, creation *c, ac_error *err)
     if (c->replay)
         return AC_OK;
     AC_TRY(make_session(tx, c, err));
-    if (c->row.branch && strcmp(c->row.branch, EVENT_MAIN) != 0) {
+    if (c->row.branch) {
         AC_TRY(event_session(tx, c->names.memory, c->names.actor, c->names.session, &c->session, err));
         AC_TRY(join_branch(tx, c, err));
     }

@@ -4,14 +4,20 @@
  * written only if nothing it rests on has changed meanwhile: the cursor is where it was, and the namespace has no new
  * version.  Otherwise it is thought over again; when that happens several times in a row, written all the same, since a
  * fact twice is better than none.  In this process, jobs that would meet in a namespace take turns, so that this is
- * rare.  Records, cursor and the end of the job are one transaction. */
+ * rare; one whose turn does not come soon makes room for other jobs.  Records, cursor and the end of the job are one
+ * transaction.
+ *
+ * An engine that has too much of a window gets half of its events: the job would fail for ever otherwise, and with it
+ * all that is said in the session later. */
 #include "daemon/memory/extraction.h"
 
 #include <string.h>
+#include <time.h>
 
 #define EVENTS_AT_ONCE 64
 #define HISTORY_TURNS 10
 #define TRIES 3
+#define TURN_WAIT_S 1
 
 typedef struct extraction {
     memory_room *room;
@@ -21,7 +27,8 @@ typedef struct extraction {
     extraction_task task;
     extraction_window window;
     extraction_changes changes;
-    bool stale; /* what was written rested on something that has changed */
+    size_t events; /* at most in the window */
+    bool stale;    /* what was written rested on something that has changed */
 } extraction;
 
 static void extraction_done(extraction *x)
@@ -34,8 +41,8 @@ static void extraction_done(extraction *x)
 
 static ac_status read_in(store_tx *tx, void *arg, ac_error *err)
 {
-    static const extraction_limits limits = {.events = EVENTS_AT_ONCE, .history = HISTORY_TURNS};
     extraction *x = arg;
+    const extraction_limits limits = {.events = x->events, .history = HISTORY_TURNS};
 
     return extraction_window_read(tx, x->room, &x->task, &limits, &x->memory, &x->window, err);
 }
@@ -288,6 +295,22 @@ static pthread_mutex_t *turn_of(memory_room *room, const extraction *x)
     return &room->turns[hash % MEMORY_TURNS];
 }
 
+static bool wait_for_turn(pthread_mutex_t *turn)
+{
+    struct timespec until;
+
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_sec += TURN_WAIT_S;
+    return pthread_mutex_timedlock(turn, &until) == 0;
+}
+
+static ac_status postpone_in(store_tx *tx, void *arg, ac_error *err)
+{
+    const extraction *x = arg;
+
+    return extraction_postpone(tx, x->job, err);
+}
+
 static ac_status take_in(extraction *x, ac_error *err)
 {
     pthread_mutex_t *turn;
@@ -295,7 +318,10 @@ static ac_status take_in(extraction *x, ac_error *err)
 
     AC_TRY(fill_namespaces(x, err));
     turn = turn_of(x->room, x);
-    pthread_mutex_lock(turn);
+    if (!wait_for_turn(turn)) {
+        x->window.more = false;
+        return store_write(x->room->store, postpone_in, x, err);
+    }
     status = think_and_write(x, err);
     pthread_mutex_unlock(turn);
     return status;
@@ -303,10 +329,12 @@ static ac_status take_in(extraction *x, ac_error *err)
 
 ac_status memory_extract(store *s, const job *j, const job_run *run, void *room, ac_error *err)
 {
+    size_t events = EVENTS_AT_ONCE;
     bool more = true;
 
     while (more) {
-        _cleanup_(extraction_done) extraction x = {.room = room, .job = j, .run = run};
+        _cleanup_(extraction_done) extraction x = {.room = room, .job = j, .run = run, .events = events};
+        ac_status status;
 
         if (job_run_cancelled(run))
             return ac_error_set(err, AC_ERR_CLOSED, "the job was told to give up");
@@ -314,7 +342,12 @@ ac_status memory_extract(store *s, const job *j, const job_run *run, void *room,
         AC_TRY(store_read(s, read_in, &x, err));
         if (!x.window.strategy || x.window.next == x.window.cursor)
             return AC_OK; /* the runner ends the job */
-        AC_TRY(take_in(&x, err));
+        status = take_in(&x, err);
+        if (status == AC_ERR_TOO_LARGE && x.window.event_count > 1) {
+            events = x.window.event_count / 2;
+            continue;
+        }
+        AC_TRY(status);
         more = x.window.more;
     }
     return AC_OK;

@@ -12,6 +12,9 @@
 /* An event that may be extracted was added to a session: queue what its strategies have to do. */
 ac_status extraction_queue(store_tx *tx, const memory_definition *d, int64_t session, ac_error *err) AC_MUST_USE;
 
+/* A job that cannot be done now is over, and comes back in a moment. */
+ac_status extraction_postpone(store_tx *tx, const job *j, ac_error *err) AC_MUST_USE;
+
 /* ---- turns.c ---- */
 
 /* What a job is about, and what it has read.  Texts in memory. */
@@ -29,9 +32,10 @@ typedef struct extraction_window {
     const memory_definition *definition;
     const memory_strategy *strategy; /* NULL: it is gone, and there is nothing to do */
     const char *actor, *session;
-    int64_t cursor; /* before */
-    int64_t next;   /* cursor once these are taken in */
-    bool more;      /* there are others behind */
+    int64_t cursor;     /* before */
+    int64_t next;       /* cursor once these are taken in */
+    bool more;          /* there are others behind */
+    size_t event_count; /* new ones */
     extract_turn *turns;
     size_t turn_count, first_new;
     int64_t *arrived_ms;   /* of each turn */

@@ -71,12 +71,13 @@ static ac_status show_window(listing *l, const job *j, const extraction_task *ta
 static ac_status show_job(store_tx *tx, listing *l, const job *j, ac_error *err)
 {
     static const extraction_limits limits = {.events = MESSAGES_MAX, .all_branches = true};
+    _cleanup_(arena_done) arena memory = ARENA_INIT; /* what was said is read for each job, and not shown */
     _cleanup_(extraction_window_done) extraction_window w = {0};
     extraction_task task;
 
     l->last = j->id;
-    AC_TRY(extraction_task_read(j, l->call->memory, &task, err));
-    AC_TRY(extraction_window_read(tx, l->call->room, &task, &limits, l->call->memory, &w, err));
+    AC_TRY(extraction_task_read(j, &memory, &task, err));
+    AC_TRY(extraction_window_read(tx, l->call->room, &task, &limits, &memory, &w, err));
     return show_window(l, j, &task, &w, err);
 }
 

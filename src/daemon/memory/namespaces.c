@@ -94,8 +94,10 @@ ac_status namespace_list(store_tx *tx, const char *memory_id, const namespace_ra
                          search_namespace **ret_namespaces, size_t *ret_count, ac_error *err)
 {
     static const char text[] =
-        "SELECT namespace, version FROM memory_namespaces WHERE memory = $1 AND namespace >= $2 AND namespace < $3"
-        " AND (namespace = $4 OR namespace >= $5) ORDER BY namespace LIMIT $6";
+        "SELECT n.namespace, n.version FROM memory_namespaces n WHERE n.memory = $1 AND n.namespace >= $2"
+        " AND n.namespace < $3 AND (n.namespace = $4 OR n.namespace >= $5)"
+        " AND EXISTS (SELECT 1 FROM memory_records r WHERE r.memory = n.memory AND r.namespace = n.namespace)"
+        " ORDER BY n.namespace LIMIT $6";
     _cleanup_(sql_done) sql_rows rows = {0};
     size_t count = 0, room = 0;
     search_namespace *list = NULL;

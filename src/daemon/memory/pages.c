@@ -1,13 +1,34 @@
-/* pages.c - where pages of the memory service's lists begin. */
+/* pages.c - where pages of the memory service's lists begin.
+ *
+ * What is asked for shapes a list, and may be longer than a list's name: then its hash stands for it. */
 #include "daemon/memory/events.h"
 #include "daemon/resources/canonical.h"
 #include "daemon/store/page_token.h"
 
 #include <endian.h>
+#include <openssl/evp.h>
+#include <stdio.h>
 #include <string.h>
 
-#define NAME_BYTES_MAX ((size_t)64 << 10)
+#define NAME_BYTES_MAX ((size_t)256 << 10) /* a searchQuery of 10000 characters, each of them escaped, and filters */
+#define NAME_PLAIN_MAX ((size_t)3 << 10)   /* that is taken as it is */
+#define HASH_BYTES 32
 #define NUMBERS_BYTES (2 * sizeof(uint64_t))
+
+/* A name that is too long for a token's list. */
+static ac_status name_by_hash(front_call *call, const char *memory_id, const buf *name, const char **ret_name,
+                              ac_error *err)
+{
+    unsigned char hash[EVP_MAX_MD_SIZE];
+    char hex[2 * HASH_BYTES + 1];
+
+    if (!EVP_Digest(name->data, name->length, hash, NULL, EVP_sha256(), NULL))
+        return ac_error_set(err, AC_ERR_INTERNAL, "a list cannot be named");
+    for (size_t i = 0; i < HASH_BYTES; i++)
+        snprintf(hex + 2 * i, 3, "%02x", hash[i]);
+    *ret_name = arena_format(call->memory, "%s %s #%s", api_name(call->operation), memory_id, hex);
+    return *ret_name ? AC_OK : memory_no_memory(err);
+}
 
 ac_status memory_page_name(front_call *call, const char *memory_id, const char *const *members, size_t count,
                            const char **ret_name, ac_error *err)
@@ -22,6 +43,10 @@ ac_status memory_page_name(front_call *call, const char *memory_id, const char *
         if (status == AC_OK && value)
             status = canonical_write(&name, value, NULL);
     }
+    if (status == AC_ERR_TOO_LARGE)
+        return ac_error_set(err, AC_ERR_INVALID, "What is listed is asked for in more than %zu bytes", NAME_BYTES_MAX);
+    if (status == AC_OK && name.length > NAME_PLAIN_MAX)
+        return name_by_hash(call, memory_id, &name, ret_name, err);
     *ret_name = status == AC_OK ? arena_copy(call->memory, name.data, name.length) : NULL;
     return *ret_name ? AC_OK : memory_no_memory(err);
 }

@@ -213,6 +213,27 @@ static bool wanted(const record_scan *scan, const record_row *row)
     return record_filters_accept(scan->filters, yyjson_doc_get_root(metadata), row->created_ms, row->updated_ms);
 }
 
+/* Where the walk is; of many rows in one namespace, its name is kept once. */
+static ac_status note_place(walk *w, const record_row *row, ac_error *err)
+{
+    w->before_id = row->id;
+    if (strcmp(w->before_namespace, row->namespace_name) == 0)
+        return AC_OK;
+    w->before_namespace = arena_copy(w->memory, row->namespace_name, strlen(row->namespace_name));
+    return w->before_namespace ? AC_OK : memory_no_memory(err);
+}
+
+/* A row that is not wanted leaves nothing behind: there may be very many. */
+static ac_status look_at_row(walk *w, const sql_rows *rows, ac_error *err)
+{
+    _cleanup_(arena_done) arena memory = ARENA_INIT;
+    record_row row;
+
+    AC_TRY(read_row(rows, &memory, &row, err));
+    AC_TRY(note_place(w, &row, err));
+    return wanted(w->scan, &row) ? read_row(rows, w->memory, &w->rows[w->count++], err) : AC_OK;
+}
+
 static ac_status run_batch(store_tx *tx, walk *w, ac_error *err)
 {
     static const char text[] =
@@ -229,7 +250,6 @@ static ac_status run_batch(store_tx *tx, walk *w, ac_error *err)
                                 sql_int(w->before_id), sql_int(BATCH_ROWS)),
                      &rows, err));
     for (; w->count <= w->scan->limit; seen++) {
-        record_row *row = &w->rows[w->count];
         bool found;
 
         AC_TRY(sql_next(&rows, &found, err));
@@ -237,10 +257,7 @@ static ac_status run_batch(store_tx *tx, walk *w, ac_error *err)
             w->ended = seen < BATCH_ROWS;
             break;
         }
-        AC_TRY(read_row(&rows, w->memory, row, err));
-        w->before_namespace = row->namespace_name;
-        w->before_id = row->id;
-        w->count += wanted(w->scan, row);
+        AC_TRY(look_at_row(w, &rows, err));
     }
     return AC_OK;
 }
@@ -251,7 +268,7 @@ ac_status record_scan_run(store_tx *tx, const record_scan *scan, arena *memory, 
     walk w = {
         .scan = scan,
         .memory = memory,
-        .rows = arena_zalloc(memory, (scan->limit + 2) * sizeof *w.rows),
+        .rows = arena_zalloc(memory, (scan->limit + 1) * sizeof *w.rows),
         .before_namespace = scan->before_namespace ? scan->before_namespace : scan->range.to,
         .before_id = scan->before_namespace ? scan->before_id : INT64_MAX,
     };

@@ -268,16 +268,28 @@ static ac_status notify(delivery *d, ac_error *err)
 
 /* ---- the job ---- */
 
+/* How many turns before the new ones are told; 0 when the memory or the strategy is gone. */
+static ac_status read_history_size(store_tx *tx, const delivery *d, size_t *ret_size, ac_error *err)
+{
+    _cleanup_(memory_definition_unrefp) const memory_definition *now = NULL;
+    const memory_strategy *s = NULL;
+    ac_status status = memory_definition_get(tx, d->room->definitions, d->task.account, d->task.memory_id, &now, err);
+
+    *ret_size = 0;
+    if (status != AC_OK)
+        return status == AC_ERR_NOT_FOUND ? AC_OK : status;
+    s = memory_definition_strategy(now, d->task.strategy_id);
+    if (s)
+        *ret_size = (size_t)MAX(ac_json_int(configuration_of(s), "historicalContextWindowSize", 0), (int64_t)0);
+    return AC_OK;
+}
+
 static ac_status look_in(store_tx *tx, void *arg, ac_error *err)
 {
     delivery *d = arg;
-    const memory_definition *known = memory_definition_recall(d->room->definitions, d->task.account, d->task.memory_id);
-    const memory_strategy *s = known ? memory_definition_strategy(known, d->task.strategy_id) : NULL;
-    int64_t history = s ? ac_json_int(configuration_of(s), "historicalContextWindowSize", 0) : 0;
-    const extraction_limits limits = {
-        .events = EVENTS_AT_ONCE, .history = (size_t)MAX(history, (int64_t)0), .all_branches = true};
+    extraction_limits limits = {.events = EVENTS_AT_ONCE, .all_branches = true};
 
-    memory_definition_unref(known);
+    AC_TRY(read_history_size(tx, d, &limits.history, err));
     return extraction_window_read(tx, d->room, &d->task, &limits, &d->memory, &d->window, err);
 }
 

@@ -10,6 +10,7 @@
 #define KEY_SIZE 320
 #define ATTEMPTS 3 /* about three seconds; then it is listed as FAILED, until it is started again or there is more */
 #define ATTEMPTS_DELIVER 8
+#define MOMENT_MS 500
 #define WINDOW_BYTES_MAX ((size_t)4 << 20) /* of new events' payloads */
 
 DEFINE_CLEANUP(yyjson_doc *, yyjson_doc_free)
@@ -35,6 +36,15 @@ ac_status extraction_queue(store_tx *tx, const memory_definition *d, int64_t ses
         AC_TRY(jobs_enqueue(tx, &spec, err));
     }
     return AC_OK;
+}
+
+ac_status extraction_postpone(store_tx *tx, const job *j, ac_error *err)
+{
+    const job_spec later = {
+        .kind = j->kind, .key = j->key, .payload = j->payload, .attempts_max = ATTEMPTS, .delay_ms = MOMENT_MS};
+
+    AC_TRY(job_done(tx, j, err));
+    return jobs_enqueue(tx, &later, err);
 }
 
 ac_status extraction_task_read(const job *j, arena *memory, extraction_task *ret_task, ac_error *err)
@@ -127,7 +137,7 @@ static ac_status read_new(store_tx *tx, const extraction_task *task, const extra
             return AC_OK;
         w->next = row->id;
         bytes += row->payload_length;
-        ret_fresh->count++;
+        w->event_count = ++ret_fresh->count;
     }
 }
 

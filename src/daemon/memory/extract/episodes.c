@@ -324,9 +324,12 @@ static ac_status put(plan *p, const episode *e, const extract_known *known, size
                      ac_error *err)
 {
     const extract_turn *last = &p->task->turns[e->last];
-    const char *since = e->continues ? known_string(e->continues, EXTRACT_KEY_SINCE)
-                                     : plan_turn_key(p->arena, &p->task->turns[e->first]);
-    const extract_known *old = since ? find_known(known, count, since) : NULL;
+    /* A client may have put other metadata in place of ours: what the first turn was is not known then. */
+    const char *noted = e->continues ? known_string(e->continues, EXTRACT_KEY_SINCE) : NULL;
+    const char *since = !e->continues ? plan_turn_key(p->arena, &p->task->turns[e->first])
+                        : noted       ? noted
+                                      : e->continues->id;
+    const extract_known *old = e->continues ? e->continues : since ? find_known(known, count, since) : NULL;
     plan_entry entry = {.change = {.action = old ? EXTRACT_UPDATE : EXTRACT_ADD,
                                    .id = old ? old->id : NULL,
                                    .text = episode_text(e, p->arena),

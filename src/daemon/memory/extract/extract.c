@@ -39,9 +39,10 @@ const char *extractor_engine(const extractor *x)
 
 static ac_status check(const extract_task *t, ac_error *err)
 {
-    if (!t->nearest || t->turn_count > EXTRACT_TURNS_MAX || t->first_new > t->turn_count)
-        return ac_error_set(err, AC_ERR_INVALID, "a window has at most %d turns, the new ones among them",
-                            EXTRACT_TURNS_MAX);
+    if (!t->nearest || t->first_new > t->turn_count)
+        return ac_error_set(err, AC_ERR_INVALID, "a window has its new turns among the others");
+    if (t->turn_count > EXTRACT_TURNS_MAX)
+        return ac_error_set(err, AC_ERR_TOO_LARGE, "a window has at most %d turns", EXTRACT_TURNS_MAX);
     for (size_t i = 0; i < t->turn_count; i++)
         if (!t->turns[i].text || !t->turns[i].event_id || !t->turns[i].role)
             return ac_error_set(err, AC_ERR_INVALID, "turn %zu has no text, role or event", i);

@@ -241,8 +241,9 @@ static ac_status carry_out(work *w, size_t number, ac_error *err)
     found *f = &w->list[number];
     yyjson_val *decision = w->decisions[number];
     const char *action = ac_json_string(decision, "action", "add");
-    const extract_known *known = &w->known[0] + MAX(ac_json_int(decision, "known", 1), 1) - 1;
     bool update = strcmp(action, "update") == 0, supersede = strcmp(action, "supersede") == 0;
+    /* Of other actions nobody has looked at the number. */
+    const extract_known *known = update || supersede ? &w->known[ac_json_int(decision, "known", 1) - 1] : NULL;
     plan_entry entry = {
         .change = {.action = EXTRACT_ADD, .text = f->text, .stated_ms = t->turns[t->turn_count - 1].timestamp_ms},
         .inferred = f->metadata};

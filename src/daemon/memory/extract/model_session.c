@@ -48,8 +48,10 @@ static ac_status put_summary(plan *p, yyjson_val *root, const extract_known *kno
                         .through = plan_turn_key(p->arena, last),
                         .inferred = yyjson_obj_get(yyjson_arr_get_first(yyjson_obj_get(root, "topics")), "metadata")};
 
+    if (status == AC_ERR_TOO_LARGE)
+        return ac_error_set(err, AC_ERR_PROTOCOL, "the model's summary is longer than a record may be");
     if (status != AC_OK)
-        return ac_error_set(err, status, "the model's summary is longer than a record may be, or memory ran out");
+        return extract_nomem(err);
     entry.change.text = arena_copy(p->arena, text.data, text.length);
     if (!entry.change.text || !entry.through)
         return extract_nomem(err);
@@ -103,6 +105,12 @@ static bool strings_only(yyjson_val *list)
     return yyjson_is_arr(list);
 }
 
+/* Whether a value is the number of a known record, or no number and so none's. */
+static bool is_known(const session *s, yyjson_val *value)
+{
+    return !yyjson_is_int(value) || (yyjson_get_sint(value) >= 1 && (size_t)yyjson_get_sint(value) <= s->known_count);
+}
+
 static const char *check_episodes(void *user, yyjson_val *root)
 {
     const session *s = user;
@@ -115,7 +123,7 @@ static const char *check_episodes(void *user, yyjson_val *root)
     while ((item = yyjson_arr_iter_next(&at))) {
         const char *outcome = ac_json_string(item, "outcome", "");
         int64_t first = ac_json_int(item, "first_turn", 0), last = ac_json_int(item, "last_turn", 0);
-        int64_t known = ac_json_int(item, "known", 1);
+        yyjson_val *known = yyjson_obj_get(item, "known");
 
         if (!model_text(item, "situation", true) || !model_text(item, "intent", false) ||
             !model_text(item, "evidence", true))
@@ -126,7 +134,7 @@ static const char *check_episodes(void *user, yyjson_val *root)
             return "\"outcome\" must be success, failure or open";
         if (first < 1 || last < first || last > turns)
             return "\"first_turn\" and \"last_turn\" must be numbers of turns";
-        if (known < 1 || (yyjson_is_int(yyjson_obj_get(item, "known")) && (size_t)known > s->known_count))
+        if (!is_known(s, known))
             return "\"known\" must be null or the number of a known record";
     }
     return NULL;
@@ -208,7 +216,7 @@ static const char *check_reflections(void *user, yyjson_val *root)
             return "each of the reflections must have a \"title\", \"use_cases\" and a list of \"hints\"";
         if (!yyjson_is_num(confidence) || !(sure >= 0 && sure <= 1))
             return "\"confidence\" must be a number from 0 to 1";
-        if (yyjson_is_int(known) && (yyjson_get_sint(known) < 1 || (size_t)yyjson_get_sint(known) > s->known_count))
+        if (!is_known(s, known))
             return "\"known\" must be null or the number of a known reflection";
     }
     return NULL;

@@ -13,6 +13,7 @@
 
 #define CHOSEN_MAX 14
 #define CHOSEN_BYTES_MAX 3000
+#define WRITTEN_BYTES_MAX 14000 /* of them once they are escaped; names of topics come on top */
 #define LINE_BYTES_MAX 400
 #define TOPICS_MAX 4
 #define TOPIC_STEMS_MAX 512
@@ -45,6 +46,15 @@ ac_status summary_escape(buf *out, const char *text)
         AC_TRY(name ? buf_append_text(out, name) : buf_append(out, text, 1));
     }
     return AC_OK;
+}
+
+static size_t escaped_length(const char *text)
+{
+    size_t length = 0;
+
+    for (; *text; text++)
+        length += *text == '&' ? 5 : *text == '<' || *text == '>' ? 4 : *text == '"' ? 6 : 1;
+    return length;
 }
 
 static char *unescape(const char *text, size_t length, arena *a)
@@ -188,7 +198,7 @@ static ac_status choose(pool *p)
 {
     const char **texts = arena_alloc(p->plan->arena, MAX(p->count, 1U) * sizeof *texts);
     double *scores = arena_alloc(p->plan->arena, MAX(p->count, 1U) * sizeof *scores);
-    size_t bytes = 0;
+    size_t bytes = 0, written = 0;
 
     if (!texts || !scores)
         return AC_ERR_NOMEM;
@@ -204,10 +214,12 @@ static ac_status choose(pool *p)
         for (size_t i = 0; i < p->count; i++)
             if (!p->lines[i].chosen && (!best || p->lines[i].score > best->score))
                 best = &p->lines[i];
-        if (!best || bytes + strlen(best->text) > CHOSEN_BYTES_MAX)
+        if (!best || bytes + strlen(best->text) > CHOSEN_BYTES_MAX ||
+            written + escaped_length(best->text) > WRITTEN_BYTES_MAX)
             break;
         best->chosen = true;
         bytes += strlen(best->text);
+        written += escaped_length(best->text);
     }
     return AC_OK;
 }

@@ -146,11 +146,13 @@ static float apart(const ranking *r, const pick *one, const pick *taken, size_t 
     float factor = 1;
 
     for (size_t i = 0; i < count && r->request->ask->several; i++) {
+        if (taken[i].part != one->part) /* its number means another record here, or none */
+            continue;
         uint32_t other = x->place_of[taken[i].record];
         uint32_t distance = other > place ? other - place : place - other;
         unsigned reach = other > place ? x->places[place].after : x->places[place].before;
 
-        if (taken[i].part == one->part && distance <= MIN(reach, (unsigned)APART_PLACES))
+        if (distance <= MIN(reach, (unsigned)APART_PLACES))
             factor *= 1 - r->weights->several_apart / (float)distance;
     }
     return factor;
