@@ -171,11 +171,22 @@ class Python(CodeCase):
         conn = Conn(self.daemon.port)
         s.send(conn, "executeCode", code="x = 1\nimport time\ntime.sleep(60)")
         wait_until(lambda: s.invoke("getTask", taskId="1").error, "the daemon")
-        conn.close()
+        conn.reset()
         begun = time.monotonic()
         r = s.run("print('mine')")  # its turn comes when the other is interrupted
         self.assertEqual(r.stdout, "mine\n")
         self.assertLess(time.monotonic() - begun, DEADLINE)
+
+    def test_client_that_leaves_before_the_last_words(self):
+        """What code says when it is interrupted for want of a client is nobody's, and least of all the next call's."""
+        s = self.session()
+        conn = Conn(self.daemon.port)
+        s.send(conn, "executeCode", code="import sys, time\nx = 1\nopen('begun', 'w').close()\n"
+               "try: time.sleep(60)\nexcept KeyboardInterrupt: print('o' * 200000); print('e', file=sys.stderr)")
+        wait_until(lambda: s.shell("test -e begun").code == 0, "the code")
+        conn.reset()
+        r = s.run("print(x)")
+        self.assertEqual((r.stdout, r.stderr), ("1\n", ""))
 
     def test_output_is_cut(self):
         r = self.session().run("print('x' * 100000)")
