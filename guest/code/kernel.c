@@ -44,6 +44,7 @@ typedef struct kernel {
     uint32_t number; /* of the last call */
     int control;     /* these when there is one */
     int output[2];
+    int ended; /* pidfd: what it has forked may hold the others open */
 } kernel;
 
 static kernel kernels[KERNELS] = {
@@ -120,6 +121,7 @@ static void kernel_stop(kernel *k)
     close_fd(&k->control);
     close_fd(&k->output[0]);
     close_fd(&k->output[1]);
+    close_fd(&k->ended);
 }
 
 static void parent_stop(kernel *k)
@@ -254,7 +256,10 @@ static bool await_ready(kernel *k)
         return false;
     if (!k->child)
         k->pid = (pid_t)code_get32(number);
-    return k->pid > 1;
+    if (k->pid <= 1)
+        return false;
+    k->ended = open_pidfd(k->pid);
+    return k->ended >= 0;
 }
 
 /* Returns NULL, or why not. */
@@ -418,9 +423,8 @@ static bool send_code(const run *r)
 static void listen_to_all(run *r, int wait_ms)
 {
     struct pollfd fds[] = {
-        {.fd = r->streams[0].fd, .events = POLLIN},
-        {.fd = r->streams[1].fd, .events = POLLIN},
-        {.fd = r->k->control, .events = POLLIN},
+        {.fd = r->streams[0].fd, .events = POLLIN},        {.fd = r->streams[1].fd, .events = POLLIN},
+        {.fd = r->k->control, .events = POLLIN},           {.fd = r->k->ended, .events = POLLIN},
         {.fd = r->gone ? -1 : r->c->fd, .events = POLLIN},
     };
 
@@ -431,7 +435,9 @@ static void listen_to_all(run *r, int wait_ms)
             let_go(r);
     if (fds[2].revents)
         r->lost = !listen_to_kernel(r);
-    if (fds[3].revents && call_gone(r->c))
+    else if (fds[3].revents && poll(&fds[2], 1, 0) == 0) /* and it has not said anything just before */
+        r->lost = true;
+    if (fds[4].revents && call_gone(r->c))
         let_go(r);
 }
 

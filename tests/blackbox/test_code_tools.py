@@ -141,7 +141,8 @@ class Python(CodeCase):
         s = self.session()
         s.run("x = 1")
         for code in ("import os; os._exit(3)", "import os, signal; os.kill(os.getpid(), signal.SIGKILL)",
-                     "import ctypes; ctypes.string_at(0)"):
+                     "import ctypes; ctypes.string_at(0)",
+                     "import os, time\nif os.fork() == 0: time.sleep(60)\nos._exit(3)"):
             with self.subTest(code=code):
                 r = s.run("print('said', flush=True)\n" + code)
                 self.assertTrue(r.error)
