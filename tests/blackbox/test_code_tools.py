@@ -240,6 +240,13 @@ class Python(CodeCase):
         r = self.session().run("class I:\n    def _repr_png_(self): return b'\\x89PNG'\nI()")
         self.assertEqual(r.content[1:], [{"type": "image", "data": "iVBORw==", "mimeType": "image/png"}])
 
+    def test_image_that_is_too_large(self):
+        s = self.session()
+        r = s.run("x = 1\nclass I:\n    def _repr_png_(self): return b'\\x89PNG' + bytes(5 << 20)\nI()")
+        self.assertEqual((r.error, len(r.content)), (False, 1), r)
+        self.assertIn("an image of 5242884 bytes was left out", r.stderr)
+        self.assertEqual(s.run("x").stdout, "1\n")
+
 
 class Figures(CodeCase):
     @unittest.skipUnless(HAS_MATPLOTLIB, "matplotlib is not installed")
