@@ -8,6 +8,7 @@
  *
  * The supervisor (guest/code/) talks over descriptor 3, in frames as src/daemon/code/protocol.h says. */
 const { spawnSync } = require('node:child_process');
+const fs = require('node:fs');
 const { createRequire } = require('node:module');
 const inspector = require('node:inspector');
 const moduleLibrary = require('node:module');
@@ -26,6 +27,23 @@ const HEAD_BYTES = 5;
 const link = new net.Socket({ fd: 3 });
 const session = new inspector.Session();
 const ownRequire = createRequire(path.join(process.cwd(), 'cell.js'));
+
+// ---- output ----
+
+/* Straight into the pipe, and when it is full, waiting for room.  A stream of Node's keeps for later, when the call is
+ * over, what a pipe does not hold; and it stands still for ever when code was interrupted in the middle of it.  The pipe
+ * is opened anew, since Node has made it one that nobody waits for. */
+function writeThrough(stream, descriptor) {
+  const pipe = fs.openSync(`/proc/self/fd/${descriptor}`, 'w');
+  stream.write = (chunk, encoding, callback) => {
+    const done = typeof encoding === 'function' ? encoding : callback;
+    let rest = chunk instanceof Uint8Array ? chunk : Buffer.from(chunk, done === encoding ? undefined : encoding);
+    while (rest.length > 0) rest = rest.subarray(fs.writeSync(pipe, rest));
+    if (done) process.nextTick(done);
+    return true;
+  };
+  stream.on('error', () => {});
+}
 
 // ---- frames ----
 
@@ -215,8 +233,8 @@ function complain(failure) {
 }
 process.on('uncaughtException', complain);
 process.on('unhandledRejection', complain);
-process.stdout.on('error', () => {});
-process.stderr.on('error', () => {});
+writeThrough(process.stdout, 1);
+writeThrough(process.stderr, 2);
 link.on('data', (data) => {
   parts.push(data);
   have += data.length;

@@ -335,7 +335,7 @@ class JavaScript(CodeCase):
     def test_timeout(self):
         s = self.session()
         self.js(s, "const kept = 1")
-        for code in ("while (true) {}", "await new Promise(() => {})"):
+        for code in ("while (true) {}", "await new Promise(() => {})", "while (true) console.log('o'.repeat(5000))"):
             with self.subTest(code=code):
                 r = self.js(s, code)
                 self.assertEqual((r.error, r.code), (True, 124))
@@ -345,6 +345,13 @@ class JavaScript(CodeCase):
     def test_lost_kernel(self):
         s = self.session()
         self.assertIn("lost", self.js(s, "process.exit(0)").stderr)
+        self.assertEqual(self.js(s, "2").stdout, "2\n")
+
+    def test_more_output_than_a_pipe_holds(self):
+        s = self.session()
+        r = self.js(s, "console.log('o'.repeat(300000)); console.error('e'.repeat(300000)); "
+                       "process.stdout.write(Buffer.from('last'), () => {})")
+        self.assertEqual((r.stdout, r.stderr), ("o" * 300000 + "\nlasttrue\n", "e" * 300000 + "\n"))
         self.assertEqual(self.js(s, "2").stdout, "2\n")
 
     @unittest.skipUnless(HAS_ESBUILD, "esbuild is not installed")
