@@ -179,6 +179,7 @@ class Kernel:
     def restore_streams(self):
         """As they were, whatever the last call has done to them."""
         for fd, private in ((1, self.output), (2, self.error)):
+            os.set_blocking(private, True)  # Node, as a child, has them not wait, and leaves that behind
             os.dup2(private, fd)
         try:
             os.fstat(0)

@@ -130,6 +130,11 @@ class Python(CodeCase):
                 r = s.run("import sys; print('out'); print('err', file=sys.stderr)")
                 self.assertEqual((r.stdout, r.stderr), ("out\n", "err\n"))
 
+    def test_code_whose_pipes_do_not_wait(self):
+        s = self.session()
+        s.run("import os; os.set_blocking(1, False); os.set_blocking(2, False)")
+        self.assertEqual(s.run("os.get_blocking(1), os.get_blocking(2)").stdout, "(True, True)\n")
+
     def test_code_that_closes_everything(self):
         s = self.session()
         r = s.run("import os; os.closerange(0, 4096)")
