@@ -342,4 +342,7 @@ class Kernel:
 
 
 if __name__ == "__main__":
-    serve(_socket.socket(fileno=3))
+    try:
+        serve(_socket.socket(fileno=3))
+    except ConnectionError:
+        os._exit(0)  # the supervisor is gone
