@@ -3,8 +3,8 @@
  *
  * Code is evaluated as a developer tools' console does it (Runtime.evaluate with replMode): variables stay from call to
  * call, may be declared again, and `await` works at the top.  `import` statements, which a console does not know,
- * become awaited imports.  TypeScript is stripped of its types by Node itself, where it can (22.13 and later), or by
- * esbuild.
+ * become awaited imports, and `import(...)` a function of ours.  TypeScript is stripped of its types by Node itself,
+ * where it can (22.13 and later), or by esbuild.
  *
  * The supervisor (guest/code/) talks over descriptor 3, in frames as src/daemon/code/protocol.h says. */
 const { spawnSync } = require('node:child_process');
@@ -31,8 +31,8 @@ const ownRequire = createRequire(path.join(process.cwd(), 'cell.js'));
 // ---- output ----
 
 /* Straight into the pipe, and when it is full, waiting for room.  A stream of Node's keeps for later, when the call is
- * over, what a pipe does not hold; and it stands still for ever when code was interrupted in the middle of it.  The pipe
- * is opened anew, since Node has made it one that nobody waits for. */
+ * over, what a pipe does not hold; and it stands still for ever when code was interrupted in the middle of it.  The
+ * pipe is opened anew, since Node has made it one that nobody waits for. */
 function writeThrough(stream, descriptor) {
   const pipe = fs.openSync(`/proc/self/fd/${descriptor}`, 'w');
   stream.write = (chunk, encoding, callback) => {
@@ -95,6 +95,8 @@ const BINDINGS = `(?:(${NAME})\\s*(?:,\\s*)?)?(?:\\*\\s*as\\s+(${NAME})|\\{([^}]
 const SPECIFIER = `(['"])([^'"\\n]+)\\5`;
 const IMPORT = new RegExp(`^([ \\t]*)import\\s+(?:type\\s+)?${BINDINGS}\\s*(?:from\\s*)?${SPECIFIER}\\s*;?`, 'gm');
 const EXPORT = /^([ \t]*)export\s+(?:default\s+)?(?=(?:async\s+)?(?:const|let|var|function|class)\b)/gm;
+/* Strings and comments, which are left alone, and `import` as it stands in `import(...)`. */
+const DYNAMIC = /(["'])(?:\\.|(?!\1)[^\\\n])*\1|\/\/.*|\/\*[^]*?\*\/|(?<![\w$.#])import(?=\s*\()/g;
 
 /* One line stays one line, so that positions are right. */
 function replaceImport(_all, indent, first, everything, names, _quote, specifier) {
@@ -108,7 +110,8 @@ function replaceImport(_all, indent, first, everything, names, _quote, specifier
 
 function prepare(language, code) {
   const script = language === TYPESCRIPT ? stripTypes(code) : code;
-  return script.replace(IMPORT, replaceImport).replace(EXPORT, '$1');
+  return script.replace(IMPORT, replaceImport).replace(EXPORT, '$1')
+    .replace(DYNAMIC, (found) => (found === 'import' ? '__agentcore_import' : found));
 }
 
 // ---- evaluating ----

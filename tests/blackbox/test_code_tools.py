@@ -324,6 +324,9 @@ class JavaScript(CodeCase):
         self.assertEqual(self.js(s, "basename('/x/y')").stdout, "'y'\n")
         s.write(**{"own.mjs": "export const v = 7; export default 8"})
         self.assertEqual(self.js(s, "import d, { v } from './own.mjs'; d + v").stdout, "15\n")
+        r = self.js(s, "// import(\nconst f = async (name) => (await import(name)).v; (await import('fs')).F_OK + "
+                       "`${await f('./own.mjs')}` + \"'import('\"")
+        self.assertEqual(r.stdout, '''"07'import('"\n''')
         self.assertEqual(self.js(s, "require('path').sep").stdout, "'/'\n")
 
     def test_errors(self):
