@@ -78,7 +78,9 @@ function takeFrame() {
 function stripTypes(code) {
   if (moduleLibrary.stripTypeScriptTypes) return moduleLibrary.stripTypeScriptTypes(code, { mode: 'transform' });
   const done = spawnSync('esbuild', ['--loader=ts', '--target=es2022', '--log-level=error', '--color=false',
-    '--tsconfig-raw={"compilerOptions":{"preserveValueImports":true,"target":"es2022"}}'], { input: code });
+    '--tsconfig-raw={"compilerOptions":{"preserveValueImports":true,"target":"es2022"}}'],
+  { input: code, maxBuffer: Infinity });
+  if (done.error && done.error.code !== 'ENOENT') throw done.error;
   if (done.error) {
     throw new Error('TypeScript needs esbuild, or Node.js 22.13 or later, in the sandbox: neither is there');
   }

@@ -370,6 +370,7 @@ class JavaScript(CodeCase):
         self.assertEqual(r.stdout, "4\n")
         self.assertEqual(self.js(s, "p.x satisfies number", "typescript").stdout, "2\n")
         self.assertIn("ERROR", self.js(s, "let x: = 3", "typescript").stderr)
+        self.assertEqual(self.js(s, f"const s: string = '{'s' * (1 << 20)}'; s.length", "typescript").stdout, "1048576\n")
         self.assertEqual(self.js(s, "import { sep } from 'path';\nsep as string", "typescript").stdout, "'/'\n")
 
     @unittest.skipIf(HAS_DENO, "deno is installed")
