@@ -52,6 +52,13 @@ static bool start(command *m)
     return false;
 }
 
+/* What still comes is taken all the same, so that poll does not come back with it again and again. */
+static void let_go(command *m)
+{
+    m->gone = true;
+    m->streams[0].left = m->streams[1].left = 0;
+}
+
 static void listen_to_all(command *m, int wait_ms)
 {
     struct pollfd fds[] = {
@@ -63,13 +70,13 @@ static void listen_to_all(command *m, int wait_ms)
 
     if (poll(fds, sizeof fds / sizeof *fds, wait_ms) < 0)
         return;
-    for (int i = 0; i < 2 && !m->gone; i++)
+    for (int i = 0; i < 2; i++)
         if (fds[i].revents && !stream_pass(&m->streams[i], m->c, i == 0 ? CODE_STDOUT : CODE_STDERR))
-            m->gone = true;
+            let_go(m);
     if (fds[2].revents)
         m->ended = await_child(m->pid, m->pidfd, 0, &m->code);
     if (fds[3].revents && call_gone(m->c))
-        m->gone = true;
+        let_go(m);
 }
 
 /* Until it has ended; first it is asked to, then killed. */

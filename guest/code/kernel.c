@@ -44,6 +44,7 @@ typedef struct kernel {
     uint32_t number; /* of the last call */
     int control;     /* these when there is one */
     int output[2];
+    int ended; /* pidfd: what it has forked may hold the others open */
 } kernel;
 
 static kernel kernels[KERNELS] = {
@@ -120,6 +121,7 @@ static void kernel_stop(kernel *k)
     close_fd(&k->control);
     close_fd(&k->output[0]);
     close_fd(&k->output[1]);
+    close_fd(&k->ended);
 }
 
 static void parent_stop(kernel *k)
@@ -254,7 +256,10 @@ static bool await_ready(kernel *k)
         return false;
     if (!k->child)
         k->pid = (pid_t)code_get32(number);
-    return k->pid > 1;
+    if (k->pid <= 1)
+        return false;
+    k->ended = open_pidfd(k->pid);
+    return k->ended >= 0;
 }
 
 /* Returns NULL, or why not. */
@@ -338,6 +343,19 @@ typedef struct run {
     size_t image_bytes;
 } run;
 
+/* What still comes is taken all the same, and thrown away: it is not to be the next call's. */
+static void let_go(run *r)
+{
+    r->gone = true;
+    r->streams[0].left = r->streams[1].left = 0;
+}
+
+static void say(run *r, code_frame kind, const char *data, size_t bytes)
+{
+    if (!r->gone && !frame_send(r->c->fd, kind, data, bytes, NULL, 0))
+        let_go(r);
+}
+
 static bool pass_image(run *r, const char *data, size_t bytes)
 {
     size_t type = strnlen(data, bytes);
@@ -350,13 +368,9 @@ static bool pass_image(run *r, const char *data, size_t bytes)
         return true; /* left out */
     r->images++;
     r->image_bytes += bytes;
-    if (!frame_send(r->c->fd, CODE_IMAGE, data - type - 1, type, NULL, 0))
-        r->gone = true;
-    for (size_t at = 0; at < bytes && !r->gone; at += CODE_FRAME_BYTES_MAX) {
-        size_t piece = bytes - at < CODE_FRAME_BYTES_MAX ? bytes - at : CODE_FRAME_BYTES_MAX;
-
-        r->gone = !frame_send(r->c->fd, CODE_PIECE, data + at, piece, NULL, 0);
-    }
+    say(r, CODE_IMAGE, data - type - 1, type);
+    for (size_t at = 0; at < bytes; at += CODE_FRAME_BYTES_MAX)
+        say(r, CODE_PIECE, data + at, bytes - at < CODE_FRAME_BYTES_MAX ? bytes - at : CODE_FRAME_BYTES_MAX);
     return true;
 }
 
@@ -409,21 +423,22 @@ static bool send_code(const run *r)
 static void listen_to_all(run *r, int wait_ms)
 {
     struct pollfd fds[] = {
-        {.fd = r->streams[0].fd, .events = POLLIN},
-        {.fd = r->streams[1].fd, .events = POLLIN},
-        {.fd = r->k->control, .events = POLLIN},
+        {.fd = r->streams[0].fd, .events = POLLIN},        {.fd = r->streams[1].fd, .events = POLLIN},
+        {.fd = r->k->control, .events = POLLIN},           {.fd = r->k->ended, .events = POLLIN},
         {.fd = r->gone ? -1 : r->c->fd, .events = POLLIN},
     };
 
     if (poll(fds, sizeof fds / sizeof *fds, wait_ms) < 0)
         return;
-    for (int i = 0; i < 2 && !r->gone; i++)
+    for (int i = 0; i < 2; i++)
         if (fds[i].revents && !stream_pass(&r->streams[i], r->c, i == 0 ? CODE_STDOUT : CODE_STDERR))
-            r->gone = true;
+            let_go(r);
     if (fds[2].revents)
         r->lost = !listen_to_kernel(r);
-    if (fds[3].revents && call_gone(r->c))
-        r->gone = true;
+    else if (fds[3].revents && poll(&fds[2], 1, 0) == 0) /* and it has not said anything just before */
+        r->lost = true;
+    if (fds[4].revents && call_gone(r->c))
+        let_go(r);
 }
 
 /* Until it has answered, or is killed. */
@@ -480,8 +495,8 @@ static void run_code(kernel *k, const call *c)
     if (!send_code(&r))
         r.lost = true;
     follow(&r);
-    if (!r.gone)
-        r.gone = !streams_drain(r.streams, c);
+    while (!streams_drain(r.streams, c))
+        let_go(&r);
     if (!r.gone)
         tell_end(&r);
     /* Ours hold the writing ends, so these end with the kernel only. */

@@ -3,11 +3,12 @@
  *
  * Code is evaluated as a developer tools' console does it (Runtime.evaluate with replMode): variables stay from call to
  * call, may be declared again, and `await` works at the top.  `import` statements, which a console does not know,
- * become awaited imports.  TypeScript is stripped of its types by Node itself, where it can (22.13 and later), or by
- * esbuild.
+ * become awaited imports, and `import(...)` a function of ours.  TypeScript is stripped of its types by Node itself,
+ * where it can (22.13 and later), or by esbuild.
  *
  * The supervisor (guest/code/) talks over descriptor 3, in frames as src/daemon/code/protocol.h says. */
 const { spawnSync } = require('node:child_process');
+const fs = require('node:fs');
 const { createRequire } = require('node:module');
 const inspector = require('node:inspector');
 const moduleLibrary = require('node:module');
@@ -26,6 +27,23 @@ const HEAD_BYTES = 5;
 const link = new net.Socket({ fd: 3 });
 const session = new inspector.Session();
 const ownRequire = createRequire(path.join(process.cwd(), 'cell.js'));
+
+// ---- output ----
+
+/* Straight into the pipe, and when it is full, waiting for room.  A stream of Node's keeps for later, when the call is
+ * over, what a pipe does not hold; and it stands still for ever when code was interrupted in the middle of it.  The
+ * pipe is opened anew, since Node has made it one that nobody waits for. */
+function writeThrough(stream, descriptor) {
+  const pipe = fs.openSync(`/proc/self/fd/${descriptor}`, 'w');
+  stream.write = (chunk, encoding, callback) => {
+    const done = typeof encoding === 'function' ? encoding : callback;
+    let rest = chunk instanceof Uint8Array ? chunk : Buffer.from(chunk, done === encoding ? undefined : encoding);
+    while (rest.length > 0) rest = rest.subarray(fs.writeSync(pipe, rest));
+    if (done) process.nextTick(done);
+    return true;
+  };
+  stream.on('error', () => {});
+}
 
 // ---- frames ----
 
@@ -60,7 +78,9 @@ function takeFrame() {
 function stripTypes(code) {
   if (moduleLibrary.stripTypeScriptTypes) return moduleLibrary.stripTypeScriptTypes(code, { mode: 'transform' });
   const done = spawnSync('esbuild', ['--loader=ts', '--target=es2022', '--log-level=error', '--color=false',
-    '--tsconfig-raw={"compilerOptions":{"preserveValueImports":true,"target":"es2022"}}'], { input: code });
+    '--tsconfig-raw={"compilerOptions":{"preserveValueImports":true,"target":"es2022"}}'],
+  { input: code, maxBuffer: Infinity });
+  if (done.error && done.error.code !== 'ENOENT') throw done.error;
   if (done.error) {
     throw new Error('TypeScript needs esbuild, or Node.js 22.13 or later, in the sandbox: neither is there');
   }
@@ -77,6 +97,8 @@ const BINDINGS = `(?:(${NAME})\\s*(?:,\\s*)?)?(?:\\*\\s*as\\s+(${NAME})|\\{([^}]
 const SPECIFIER = `(['"])([^'"\\n]+)\\5`;
 const IMPORT = new RegExp(`^([ \\t]*)import\\s+(?:type\\s+)?${BINDINGS}\\s*(?:from\\s*)?${SPECIFIER}\\s*;?`, 'gm');
 const EXPORT = /^([ \t]*)export\s+(?:default\s+)?(?=(?:async\s+)?(?:const|let|var|function|class)\b)/gm;
+/* Strings and comments, which are left alone, and `import` as it stands in `import(...)`. */
+const DYNAMIC = /(["'])(?:\\.|(?!\1)[^\\\n])*\1|\/\/.*|\/\*[^]*?\*\/|(?<![\w$.#])import(?=\s*\()/g;
 
 /* One line stays one line, so that positions are right. */
 function replaceImport(_all, indent, first, everything, names, _quote, specifier) {
@@ -90,7 +112,8 @@ function replaceImport(_all, indent, first, everything, names, _quote, specifier
 
 function prepare(language, code) {
   const script = language === TYPESCRIPT ? stripTypes(code) : code;
-  return script.replace(IMPORT, replaceImport).replace(EXPORT, '$1');
+  return script.replace(IMPORT, replaceImport).replace(EXPORT, '$1')
+    .replace(DYNAMIC, (found) => (found === 'import' ? '__agentcore_import' : found));
 }
 
 // ---- evaluating ----
@@ -215,8 +238,8 @@ function complain(failure) {
 }
 process.on('uncaughtException', complain);
 process.on('unhandledRejection', complain);
-process.stdout.on('error', () => {});
-process.stderr.on('error', () => {});
+writeThrough(process.stdout, 1);
+writeThrough(process.stderr, 2);
 link.on('data', (data) => {
   parts.push(data);
   have += data.length;

@@ -26,6 +26,7 @@ SUCCESS, FAILURE = 0, 1
 HEAD_BYTES = 5
 CODE_BYTES_MAX = 100_000_000
 IMAGES_MAX = 16
+IMAGE_BYTES_MAX = 4 << 20  # the supervisor takes a larger one for nonsense
 PRIVATE = 900  # descriptors from here on are ours
 IDLE_SECONDS = 0.25  # until a parent takes the time to load
 DESCRIPTOR_BYTES = 4
@@ -167,7 +168,9 @@ class Kernel:
         return data[:4], data[5:].decode("utf-8", "replace")
 
     def send_image(self, data, media_type="image/png"):
-        if self.images < IMAGES_MAX and os.getpid() == self.pid:
+        if len(data) > IMAGE_BYTES_MAX:
+            print(f"[an image of {len(data)} bytes was left out; {IMAGE_BYTES_MAX} are the most]", file=sys.stderr)
+        elif self.images < IMAGES_MAX and os.getpid() == self.pid:
             self.images += 1
             self.send(IMAGE, media_type.encode() + b"\0" + data)
 
@@ -176,6 +179,7 @@ class Kernel:
     def restore_streams(self):
         """As they were, whatever the last call has done to them."""
         for fd, private in ((1, self.output), (2, self.error)):
+            os.set_blocking(private, True)  # Node, as a child, has them not wait, and leaves that behind
             os.dup2(private, fd)
         try:
             os.fstat(0)
@@ -338,4 +342,7 @@ class Kernel:
 
 
 if __name__ == "__main__":
-    serve(_socket.socket(fileno=3))
+    try:
+        serve(_socket.socket(fileno=3))
+    except ConnectionError:
+        os._exit(0)  # the supervisor is gone

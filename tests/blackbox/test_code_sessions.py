@@ -3,13 +3,17 @@
 import json
 import os
 import re
+import select
 import signal
+import socket
+import subprocess
+import sys
 import time
 import uuid
 
 from agentcored import run
 from code_harness import BUILTIN, OPEN_NETWORK, CodeCase, Failed, Session, check, unittest
-from harness import DEADLINE, wait_until
+from harness import DEADLINE, build_path, wait_until
 from runtime_harness import in_parallel
 
 ISO = r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z$"
@@ -313,6 +317,20 @@ class Killed(CodeCase):
                 return f.read().rsplit(")", 1)[1].split()[0] == "Z"
         except OSError:
             return True
+
+
+class KernelParent(unittest.TestCase):
+    def test_end_of_the_supervisor(self):
+        """It is no failure, of which a traceback would be the session's last words."""
+        ours, theirs = socket.socketpair()
+        with ours, theirs, subprocess.Popen([sys.executable, "-c", "import os, sys; os.dup2(int(sys.argv[1]), 3); "
+                                             "os.execv(sys.executable, [sys.executable, sys.argv[2]])",
+                                             str(theirs.fileno()), build_path("guest", "kernel.py")],
+                                            pass_fds=[theirs.fileno()], stderr=subprocess.PIPE) as parent:
+            theirs.close()
+            self.assertTrue(select.select([ours], [], [], DEADLINE)[0], "it has not loaded")
+            ours.close()  # without having read what it says
+            self.assertEqual((parent.communicate(timeout=DEADLINE)[1], parent.returncode), (b"", 0))
 
 
 if __name__ == "__main__":

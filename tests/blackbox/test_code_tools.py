@@ -130,6 +130,11 @@ class Python(CodeCase):
                 r = s.run("import sys; print('out'); print('err', file=sys.stderr)")
                 self.assertEqual((r.stdout, r.stderr), ("out\n", "err\n"))
 
+    def test_code_whose_pipes_do_not_wait(self):
+        s = self.session()
+        s.run("import os; os.set_blocking(1, False); os.set_blocking(2, False)")
+        self.assertEqual(s.run("os.get_blocking(1), os.get_blocking(2)").stdout, "(True, True)\n")
+
     def test_code_that_closes_everything(self):
         s = self.session()
         r = s.run("import os; os.closerange(0, 4096)")
@@ -141,7 +146,8 @@ class Python(CodeCase):
         s = self.session()
         s.run("x = 1")
         for code in ("import os; os._exit(3)", "import os, signal; os.kill(os.getpid(), signal.SIGKILL)",
-                     "import ctypes; ctypes.string_at(0)"):
+                     "import ctypes; ctypes.string_at(0)",
+                     "import os, time\nif os.fork() == 0: time.sleep(60)\nos._exit(3)"):
             with self.subTest(code=code):
                 r = s.run("print('said', flush=True)\n" + code)
                 self.assertTrue(r.error)
@@ -171,11 +177,22 @@ class Python(CodeCase):
         conn = Conn(self.daemon.port)
         s.send(conn, "executeCode", code="x = 1\nimport time\ntime.sleep(60)")
         wait_until(lambda: s.invoke("getTask", taskId="1").error, "the daemon")
-        conn.close()
+        conn.reset()
         begun = time.monotonic()
         r = s.run("print('mine')")  # its turn comes when the other is interrupted
         self.assertEqual(r.stdout, "mine\n")
         self.assertLess(time.monotonic() - begun, DEADLINE)
+
+    def test_client_that_leaves_before_the_last_words(self):
+        """What code says when it is interrupted for want of a client is nobody's, and least of all the next call's."""
+        s = self.session()
+        conn = Conn(self.daemon.port)
+        s.send(conn, "executeCode", code="import sys, time\nx = 1\nopen('begun', 'w').close()\n"
+               "try: time.sleep(60)\nexcept KeyboardInterrupt: print('o' * 200000); print('e', file=sys.stderr)")
+        wait_until(lambda: s.shell("test -e begun").code == 0, "the code")
+        conn.reset()
+        r = s.run("print(x)")
+        self.assertEqual((r.stdout, r.stderr), ("1\n", ""))
 
     def test_output_is_cut(self):
         r = self.session().run("print('x' * 100000)")
@@ -227,6 +244,13 @@ class Python(CodeCase):
     def test_images(self):
         r = self.session().run("class I:\n    def _repr_png_(self): return b'\\x89PNG'\nI()")
         self.assertEqual(r.content[1:], [{"type": "image", "data": "iVBORw==", "mimeType": "image/png"}])
+
+    def test_image_that_is_too_large(self):
+        s = self.session()
+        r = s.run("x = 1\nclass I:\n    def _repr_png_(self): return b'\\x89PNG' + bytes(5 << 20)\nI()")
+        self.assertEqual((r.error, len(r.content)), (False, 1), r)
+        self.assertIn("an image of 5242884 bytes was left out", r.stderr)
+        self.assertEqual(s.run("x").stdout, "1\n")
 
 
 class Figures(CodeCase):
@@ -300,6 +324,9 @@ class JavaScript(CodeCase):
         self.assertEqual(self.js(s, "basename('/x/y')").stdout, "'y'\n")
         s.write(**{"own.mjs": "export const v = 7; export default 8"})
         self.assertEqual(self.js(s, "import d, { v } from './own.mjs'; d + v").stdout, "15\n")
+        r = self.js(s, "// import(\nconst f = async (name) => (await import(name)).v; (await import('fs')).F_OK + "
+                       "`${await f('./own.mjs')}` + \"'import('\"")
+        self.assertEqual(r.stdout, '''"07'import('"\n''')
         self.assertEqual(self.js(s, "require('path').sep").stdout, "'/'\n")
 
     def test_errors(self):
@@ -316,7 +343,7 @@ class JavaScript(CodeCase):
     def test_timeout(self):
         s = self.session()
         self.js(s, "const kept = 1")
-        for code in ("while (true) {}", "await new Promise(() => {})"):
+        for code in ("while (true) {}", "await new Promise(() => {})", "while (true) console.log('o'.repeat(5000))"):
             with self.subTest(code=code):
                 r = self.js(s, code)
                 self.assertEqual((r.error, r.code), (True, 124))
@@ -328,6 +355,13 @@ class JavaScript(CodeCase):
         self.assertIn("lost", self.js(s, "process.exit(0)").stderr)
         self.assertEqual(self.js(s, "2").stdout, "2\n")
 
+    def test_more_output_than_a_pipe_holds(self):
+        s = self.session()
+        r = self.js(s, "console.log('o'.repeat(300000)); console.error('e'.repeat(300000)); "
+                       "process.stdout.write(Buffer.from('last'), () => {})")
+        self.assertEqual((r.stdout, r.stderr), ("o" * 300000 + "\nlasttrue\n", "e" * 300000 + "\n"))
+        self.assertEqual(self.js(s, "2").stdout, "2\n")
+
     @unittest.skipUnless(HAS_ESBUILD, "esbuild is not installed")
     def test_typescript(self):
         s = self.session()
@@ -336,6 +370,7 @@ class JavaScript(CodeCase):
         self.assertEqual(r.stdout, "4\n")
         self.assertEqual(self.js(s, "p.x satisfies number", "typescript").stdout, "2\n")
         self.assertIn("ERROR", self.js(s, "let x: = 3", "typescript").stderr)
+        self.assertEqual(self.js(s, f"const s: string = '{'s' * (1 << 20)}'; s.length", "typescript").stdout, "1048576\n")
         self.assertEqual(self.js(s, "import { sep } from 'path';\nsep as string", "typescript").stdout, "'/'\n")
 
     @unittest.skipIf(HAS_DENO, "deno is installed")

@@ -175,6 +175,23 @@ static void test_no_room(void **state)
     close(fd);
 }
 
+static void test_directories_that_no_archive_lists(void **state)
+{
+    int folder = open(shop.base, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    tree t;
+
+    (void)state;
+    assert_int_equal(tree_open(&t, folder, "deep", false, &err), AC_OK);
+    t.made = ARTIFACT_FILES_MAX - 2;
+    assert_int_equal(tree_directory(&t, "a/b/c", &err), AC_OK);
+    assert_int_equal(tree_directory(&t, "a/b/d", &err), AC_OK);
+    assert_int_equal(tree_directory(&t, "a/e/f", &err), AC_ERR_TOO_LARGE);
+    assert_non_null(strstr(err.message, "more than 500000 directories"));
+    tree_close(&t);
+    assert_int_equal(remove_tree(folder, "deep", &err), AC_OK);
+    close(folder);
+}
+
 /* ---- several at once ---- */
 
 typedef struct asker {
@@ -276,15 +293,11 @@ static void test_close_while_running(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_digest),
-        cmocka_unit_test(test_collect),
-        cmocka_unit_test(test_left_overs),
-        cmocka_unit_test(test_damaged_record),
-        cmocka_unit_test(test_disk_error),
-        cmocka_unit_test(test_deadline_and_stop),
-        cmocka_unit_test(test_no_room),
-        cmocka_unit_test(test_together),
-        cmocka_unit_test(test_close_while_running),
+        cmocka_unit_test(test_digest),     cmocka_unit_test(test_collect),
+        cmocka_unit_test(test_left_overs), cmocka_unit_test(test_damaged_record),
+        cmocka_unit_test(test_disk_error), cmocka_unit_test(test_deadline_and_stop),
+        cmocka_unit_test(test_no_room),    cmocka_unit_test(test_directories_that_no_archive_lists),
+        cmocka_unit_test(test_together),   cmocka_unit_test(test_close_while_running),
     };
 
     return cmocka_run_group_tests(tests, artifacts_set_up, artifacts_tear_down);

@@ -95,7 +95,8 @@ ac_status digest_end(EVP_MD_CTX *context, char ret_digest[ARTIFACT_DIGEST_SIZE],
 typedef struct tree {
     int root_fd;
     bool readable_by_all;
-    bool replace; /* what is there gives way to what comes; otherwise that is AC_ERR_INVALID, but for directories */
+    bool replace;  /* what is there gives way to what comes; otherwise that is AC_ERR_INVALID, but for directories */
+    uint64_t made; /* directories on the way to others, which no archive lists: ARTIFACT_FILES_MAX of them */
     int parent_fd;
     char parent[ARTIFACT_PATH_MAX]; /* whose fd that is; the last one used is likely the next */
 } tree;

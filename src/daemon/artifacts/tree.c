@@ -96,11 +96,14 @@ static ac_status in_the_way(ac_error *err, int fd, const char *name)
 }
 
 /* From directory *fd into its directory name; *fd is closed. */
-static ac_status step(const tree *t, int *fd, const char *name, bool make, ac_error *err)
+static ac_status step(tree *t, int *fd, const char *name, bool make, ac_error *err)
 {
     int next = openat(*fd, name, WALK_FLAGS);
 
     if (next < 0 && errno == ENOENT && make) {
+        if (++t->made > ARTIFACT_FILES_MAX)
+            return ac_error_set(err, AC_ERR_TOO_LARGE, "it lies in one of more than %d directories",
+                                ARTIFACT_FILES_MAX);
         if (mkdirat(*fd, name, 0700) != 0 || fchmodat(*fd, name, t->readable_by_all ? 0755 : 0700, 0) != 0)
             return work_failed(err, "make the directory", name);
         next = openat(*fd, name, WALK_FLAGS);
@@ -113,7 +116,7 @@ static ac_status step(const tree *t, int *fd, const char *name, bool make, ac_er
     return AC_OK;
 }
 
-static ac_status walk(const tree *t, const char *path, size_t length, bool make, int *ret_fd, ac_error *err)
+static ac_status walk(tree *t, const char *path, size_t length, bool make, int *ret_fd, ac_error *err)
 {
     _cleanup_(fd_closep) int fd = openat(t->root_fd, ".", WALK_FLAGS);
     char name[NAME_BYTES_MAX + 1];

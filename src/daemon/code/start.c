@@ -75,8 +75,11 @@ static ac_status write_in(store_tx *tx, front_call *call, void *arg, ac_error *e
         .status = CODE_READY,
         .created_ms = session_created_ms(s->session),
     };
+    interpreter still;
 
     s->written = true;
+    /* It may have been deleted while the sandbox started, and all its sessions with it, but this one. */
+    AC_TRY(interpreter_find(tx, call, s->interpreter_id, &still, err));
     AC_TRY(document_body(call, kept, ARRAY_SIZE(kept), &r.body, err));
     AC_TRY(resource_create(tx, &r, err));
     if (!s->answer)

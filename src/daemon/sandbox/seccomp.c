@@ -63,12 +63,11 @@ static const char *const allowed[] = {
     "arch_prctl", "capget", "capset", "execve", "execveat", "exit", "exit_group", "fork", "futex", "futex_waitv",
     "get_robust_list", "getcpu", "getegid", "geteuid", "getgid", "getgroups", "getpgid", "getpgrp", "getpid", "getppid",
     "getpriority", "getresgid", "getresuid", "getrlimit", "getrusage", "getsid", "gettid", "getuid", "ioprio_get",
-    "ioprio_set", "kill", "pidfd_open", "pidfd_send_signal", "restart_syscall", "rseq", "rt_sigaction", "rt_sigpending",
+    "kill", "pidfd_open", "pidfd_send_signal", "restart_syscall", "rseq", "rt_sigaction", "rt_sigpending",
     "rt_sigprocmask", "rt_sigqueueinfo", "rt_sigreturn", "rt_sigsuspend", "rt_sigtimedwait", "rt_tgsigqueueinfo",
     "sched_get_priority_max", "sched_get_priority_min", "sched_getaffinity", "sched_getattr", "sched_getparam",
-    "sched_getscheduler", "sched_rr_get_interval", "sched_setaffinity", "sched_setattr", "sched_setparam",
-    "sched_setscheduler", "sched_yield", "set_robust_list", "set_tid_address", "setfsgid", "setfsuid", "setgid",
-    "setgroups", "setpgid", "setpriority", "setregid", "setresgid", "setresuid", "setreuid", "setrlimit", "setsid",
+    "sched_getscheduler", "sched_rr_get_interval", "sched_yield", "set_robust_list", "set_tid_address", "setfsgid",
+    "setfsuid", "setgid", "setgroups", "setregid", "setresgid", "setresuid", "setreuid", "setrlimit", "setsid",
     "setuid", "sigaltstack", "sysinfo", "tgkill", "times", "tkill", "uname", "vfork", "wait4", "waitid",
     /* to give up more: file(1) and others insist on it */
     "landlock_add_rule", "landlock_create_ruleset", "landlock_restrict_self", "seccomp",
@@ -124,7 +123,15 @@ static const choice choices[] = {
     {"ioctl", 1, INT_MASK, EPERM, 0, VALUES(TIOCSTI, TIOCLINUX, TIOCSETD)},
     {"mknod", 1, S_IFMT, 0, EPERM, FILE_KINDS},
     {"mknodat", 2, S_IFMT, 0, EPERM, FILE_KINDS},
-    {"prlimit64", 0, INT_MASK, 0, EPERM, VALUES(0)},             /* its own: not those of agentcore-init */
+    {"prlimit64", 0, INT_MASK, 0, EPERM, VALUES(0)}, /* its own: not those of agentcore-init */
+    /* Nor how soon that runs, which watches memory: it is the first process, alone in a group of that number. */
+    {"ioprio_set", 1, INT_MASK, EPERM, 0, VALUES(1)},
+    {"sched_setaffinity", 0, INT_MASK, EPERM, 0, VALUES(1)},
+    {"sched_setattr", 0, INT_MASK, EPERM, 0, VALUES(1)},
+    {"sched_setparam", 0, INT_MASK, EPERM, 0, VALUES(1)},
+    {"sched_setscheduler", 0, INT_MASK, EPERM, 0, VALUES(1)},
+    {"setpgid", 1, INT_MASK, EPERM, 0, VALUES(1)},
+    {"setpriority", 1, INT_MASK, EPERM, 0, VALUES(1)},
     {"personality", 0, INT_MASK, 0, EPERM, VALUES(0, INT_MASK)}, /* the usual one, and to ask which */
     {"prctl", 0, INT_MASK, 0, EINVAL,
      VALUES(PR_SET_PDEATHSIG, PR_GET_PDEATHSIG, PR_GET_DUMPABLE, PR_SET_DUMPABLE, PR_GET_KEEPCAPS, PR_SET_KEEPCAPS,
