@@ -140,6 +140,26 @@ static void all_of_a_long_session_is_drawn_from(void **state)
     room_done(&room);
 }
 
+/* One event of which more comes than an engine gives: it is passed over, and what is said later is drawn from. */
+static void an_event_that_is_too_much_blocks_nobody(void **state)
+{
+    _cleanup_(buf_done) buf text = BUF_INIT((size_t)1 << 20);
+    fixture *f = *state;
+    memory_room room = room_of(f);
+
+    make_memory(f->s, "\"type\": \"SEMANTIC\"");
+    for (int i = 0; i < 1100; i++)
+        assert_int_equal(buf_appendf(&text, "I own the boat named Lady%dway. ", i), AC_OK);
+    assert_non_null(buf_terminate(&text));
+    say(f->s, 1700000000000, text.data, 1);
+    say(f->s, 1700000000001, "I live in Berlin since March", 1);
+    run_job(&room, MEMORY_JOB_EXTRACT, memory_extract);
+    assert_int_equal(fixture_number(f->s, "SELECT COUNT(*) FROM memory_records"), 1);
+    assert_int_equal(fixture_number(f->s, "SELECT MAX(event) FROM memory_cursors"),
+                     fixture_number(f->s, "SELECT MAX(id) FROM memory_events"));
+    room_done(&room);
+}
+
 /* ---- turns ---- */
 
 static ac_status do_nothing(store *s, const job *j, const job_run *run, void *arg, ac_error *err)
@@ -280,6 +300,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(all_of_a_long_session_is_drawn_from, fixture_set_up, fixture_tear_down),
+        cmocka_unit_test_setup_teardown(an_event_that_is_too_much_blocks_nobody, fixture_set_up, fixture_tear_down),
         cmocka_unit_test_setup_teardown(who_waits_for_a_turn_makes_room, fixture_set_up, fixture_tear_down),
         cmocka_unit_test_setup_teardown(history_is_delivered, fixture_set_up, fixture_tear_down),
         cmocka_unit_test_setup_teardown(numbers_are_numbers, fixture_set_up, fixture_tear_down),

@@ -7,10 +7,11 @@
  * rare; one whose turn does not come soon makes room for other jobs.  Records, cursor and the end of the job are one
  * transaction.
  *
- * An engine that has too much of a window gets half of its events: the job would fail for ever otherwise, and with it
- * all that is said in the session later. */
+ * An engine that has too much of a window gets half of its events, and one event that is too much is passed over: the
+ * job would fail for ever otherwise, and with it all that is said in the session later. */
 #include "daemon/memory/extraction.h"
 
+#include <agentcore/log.h>
 #include <string.h>
 #include <time.h>
 
@@ -327,6 +328,16 @@ static ac_status take_in(extraction *x, ac_error *err)
     return status;
 }
 
+/* Nothing comes of an event of which the engine cannot make anything. */
+static ac_status pass_over(extraction *x, ac_error *err)
+{
+    ac_log_warning("An event of session %s is too much for strategy %s of memory %s: %s", x->window.session,
+                   x->task.strategy_id, x->task.memory_id, err->message);
+    x->changes.count = 0;
+    x->changes.check_versions = false;
+    return store_write(x->room->store, write_in, x, err);
+}
+
 ac_status memory_extract(store *s, const job *j, const job_run *run, void *room, ac_error *err)
 {
     size_t events = EVENTS_AT_ONCE;
@@ -347,7 +358,7 @@ ac_status memory_extract(store *s, const job *j, const job_run *run, void *room,
             events = x.window.event_count / 2;
             continue;
         }
-        AC_TRY(status);
+        AC_TRY(status == AC_ERR_TOO_LARGE ? pass_over(&x, err) : status);
         more = x.window.more;
     }
     return AC_OK;
