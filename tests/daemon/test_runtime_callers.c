@@ -135,12 +135,28 @@ static void token_opens_the_endpoint_that_is_called(void **state)
     l->r->bearer = NULL;
 }
 
+/* The holder of a token is who it says he is, and nobody else by his own word. */
+static void holder_of_a_token_names_no_other_user(void **state)
+{
+    lab *l = *state;
+    const char *id = lab_create(l, "agent", guard(l));
+
+    lab_stop_jobs(l);
+    l->r->bearer = token_of("user-1");
+    l->r->extra = USER_ID_HEADER ": alice\r\n";
+    expect_told(call(l, id, NULL));
+    assert_string_equal(told.user, "-");
+    assert_string_equal(told.subject, "user-1");
+    l->r->bearer = l->r->extra = NULL;
+}
+
 #define CALLER_TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
 {
     const struct CMUnitTest all[] = {
         CALLER_TEST(token_opens_the_endpoint_that_is_called),
+        CALLER_TEST(holder_of_a_token_names_no_other_user),
     };
 
     return cmocka_run_group_tests(all, NULL, NULL);

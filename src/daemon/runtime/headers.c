@@ -83,7 +83,7 @@ static ac_status add_wanted(invocation *in, ac_error *err)
 }
 
 /* Whom the agent acts for: the user that the caller names, else the one he acts for himself, else who holds the bearer
- * token. */
+ * token.  Whoever comes with a bearer token is a user himself, and his word is not enough to make him another. */
 static ac_status add_identity(invocation *in, ac_error *err)
 {
     front_call *call = in->call;
@@ -93,7 +93,7 @@ static ac_status add_identity(invocation *in, ac_error *err)
     workload_token who = {.account = in->target->account, .workload = in->target->workload_identity}, before;
     const char *text;
 
-    who.user = http_exchange_header(call->exchange, USER_ID_HEADER);
+    who.user = call->caller.claims ? NULL : http_exchange_header(call->exchange, USER_ID_HEADER);
     if (!who.user && chain && workload_token_read(s, chain, now_s, call->memory, &before, NULL) == AC_OK) {
         who.user = before.user;
         who.issuer = before.issuer;
