@@ -150,6 +150,27 @@ static void holder_of_a_token_names_no_other_user(void **state)
     l->r->bearer = l->r->extra = NULL;
 }
 
+/* Whoever was handed a signed request may not change whom it is for. */
+static void user_of_a_signed_request_is_signed(void **state)
+{
+    lab *l = *state;
+    const char *id = lab_create(l, "agent", "");
+    const char *input = rooms_format(l->r,
+                                     "{\"agentRuntimeArn\": \"" LAB_RUNTIME_ARN("%s") "\", \"payload\": \"e30=\","
+                                                                                      " \"runtimeUserId\": \"alice\"}",
+                                     id);
+
+    lab_stop_jobs(l);
+    expect_told(rooms_call(l->r, "InvokeAgentRuntime", input));
+    assert_string_equal(told.user, "alice");
+    l->r->extra = USER_ID_HEADER ": bob\r\n";
+    assert_int_equal(call(l, id, NULL).status, 403);
+    l->r->extra = NULL;
+    expect_told(call(l, id, NULL));
+    assert_string_equal(told.user, "-");
+    assert_int_equal(told.calls, 2);
+}
+
 #define CALLER_TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -157,6 +178,7 @@ int main(void)
     const struct CMUnitTest all[] = {
         CALLER_TEST(token_opens_the_endpoint_that_is_called),
         CALLER_TEST(holder_of_a_token_names_no_other_user),
+        CALLER_TEST(user_of_a_signed_request_is_signed),
     };
 
     return cmocka_run_group_tests(all, NULL, NULL);
