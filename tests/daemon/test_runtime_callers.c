@@ -171,6 +171,20 @@ static void user_of_a_signed_request_is_signed(void **state)
     assert_int_equal(told.calls, 2);
 }
 
+/* Not even where the allow-list names them. */
+static void headers_of_the_service_are_its_own(void **state)
+{
+    lab *l = *state;
+    const char *id = lab_create(
+        l, "agent", ", \"requestHeaderConfiguration\": {\"requestHeaderAllowlist\": [\"" WORKLOAD_TOKEN_HEADER "\"]}");
+
+    lab_stop_jobs(l);
+    l->r->extra = WORKLOAD_TOKEN_HEADER ": forged\r\n";
+    expect_told(call(l, id, NULL));
+    l->r->extra = NULL;
+    assert_int_equal(told.tokens, 1);
+}
+
 #define CALLER_TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -179,6 +193,7 @@ int main(void)
         CALLER_TEST(token_opens_the_endpoint_that_is_called),
         CALLER_TEST(holder_of_a_token_names_no_other_user),
         CALLER_TEST(user_of_a_signed_request_is_signed),
+        CALLER_TEST(headers_of_the_service_are_its_own),
     };
 
     return cmocka_run_group_tests(all, NULL, NULL);

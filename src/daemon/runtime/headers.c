@@ -7,6 +7,7 @@
 #include "daemon/runtime/invocation.h"
 
 #include "base/clock.h"
+#include "daemon/front/peer.h"
 #include "daemon/identity/workload_tokens.h"
 
 #include <string.h>
@@ -70,8 +71,10 @@ static ac_status add_wanted(invocation *in, ac_error *err)
 
         if (!is_wanted(in->target, name) || is_there(in, name))
             continue;
-        /* A signature is for agentcored alone: whoever has it could send the request again. */
-        if (strcasecmp(name, "Authorization") == 0 && in->call->caller.access_key)
+        /* A signature is for agentcored alone: whoever has it could send the request again.  So is what another daemon
+         * says of the caller. */
+        if (strcasecmp(name, PEER_HEADER) == 0 ||
+            (strcasecmp(name, "Authorization") == 0 && in->call->caller.access_key))
             continue;
         value = http_exchange_header(in->call->exchange, name);
         if (strlen(value) > FORWARDED_VALUE_MAX)
@@ -111,10 +114,10 @@ ac_status headers_to_agent(invocation *in, ac_error *err)
 {
     AC_TRY(invocation_header(in, "Host", "127.0.0.1", err));
     AC_TRY(add_passed_on(in, err));
-    AC_TRY(add_wanted(in, err));
     AC_TRY(invocation_header(in, SESSION_ID_HEADER, in->session_id, err));
     AC_TRY(invocation_header(in, REQUEST_ID_HEADER, in->call->request_id, err));
-    return add_identity(in, err);
+    AC_TRY(add_identity(in, err));
+    return add_wanted(in, err); /* last: what is there by now is not the caller's to say */
 }
 
 /* ---- back ---- */
