@@ -150,6 +150,31 @@ static void holder_of_a_token_names_no_other_user(void **state)
     l->r->bearer = l->r->extra = NULL;
 }
 
+/* Who comes with the token of a workload acts for its user; in the account that it is of. */
+static void chain_stays_in_its_account(void **state)
+{
+    static const struct {
+        const char *account, *user;
+    } cases[] = {{ROOMS_ACCOUNT, "alice"}, {"210987654321", "-"}};
+    lab *l = *state;
+    const char *id = lab_create(l, "agent", guard(l));
+
+    lab_stop_jobs(l);
+    l->r->bearer = token_of("user-1");
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        const workload_token before = {.account = cases[i].account, .workload = "other", .user = "alice"};
+        const char *text;
+        ac_error err;
+
+        assert_ok(workload_token_make(l->daemon.store, &before, clock_unix_ms() / 1000, &l->r->memory, &text, &err));
+        l->r->extra = rooms_format(l->r, IDENTITY_TOKEN_HEADER ": %s\r\n", text);
+        expect_told(call(l, id, NULL));
+        assert_string_equal(told.user, cases[i].user);
+    }
+    assert_string_equal(told.subject, "user-1");
+    l->r->bearer = l->r->extra = NULL;
+}
+
 /* Whoever was handed a signed request may not change whom it is for. */
 static void user_of_a_signed_request_is_signed(void **state)
 {
@@ -192,6 +217,7 @@ int main(void)
     const struct CMUnitTest all[] = {
         CALLER_TEST(token_opens_the_endpoint_that_is_called),
         CALLER_TEST(holder_of_a_token_names_no_other_user),
+        CALLER_TEST(chain_stays_in_its_account),
         CALLER_TEST(user_of_a_signed_request_is_signed),
         CALLER_TEST(headers_of_the_service_are_its_own),
     };

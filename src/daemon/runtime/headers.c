@@ -97,7 +97,8 @@ static ac_status add_identity(invocation *in, ac_error *err)
     const char *text;
 
     who.user = call->caller.claims ? NULL : http_exchange_header(call->exchange, USER_ID_HEADER);
-    if (!who.user && chain && workload_token_read(s, chain, now_s, call->memory, &before, NULL) == AC_OK) {
+    if (!who.user && chain && workload_token_read(s, chain, now_s, call->memory, &before, NULL) == AC_OK &&
+        strcmp(before.account, who.account) == 0) { /* another account's users are not this one's */
         who.user = before.user;
         who.issuer = before.issuer;
         who.subject = before.subject;
