@@ -135,6 +135,29 @@ static void token_opens_the_endpoint_that_is_called(void **state)
     l->r->bearer = NULL;
 }
 
+/* Why something cannot be called is for those who may call it. */
+static void strangers_learn_no_reason(void **state)
+{
+    lab *l = *state;
+    const char *id = text_of(rooms_good(l->r, "CreateAgentRuntime", lab_input(l, "agent", guard(l))), "agentRuntimeId");
+    rooms_answer answer;
+
+    lab_found.status = AC_ERR_INVALID;
+    lab_found.message = "a secret place is empty";
+    lab_found.failures = 1;
+    lab_start_jobs(l);
+    lab_wait(l, id, NULL, "CREATE_FAILED");
+    lab_stop_jobs(l);
+    answer = call(l, id, NULL);
+    assert_int_equal(answer.status, 400);
+    assert_non_null(strstr(answer.body, "secret place"));
+    l->r->bearer = "abc.def.ghi";
+    answer = call(l, id, NULL);
+    assert_int_equal(answer.status, 400);
+    assert_null(strstr(answer.body, "secret place"));
+    l->r->bearer = NULL;
+}
+
 /* The holder of a token is who it says he is, and nobody else by his own word. */
 static void holder_of_a_token_names_no_other_user(void **state)
 {
@@ -215,11 +238,9 @@ static void headers_of_the_service_are_its_own(void **state)
 int main(void)
 {
     const struct CMUnitTest all[] = {
-        CALLER_TEST(token_opens_the_endpoint_that_is_called),
-        CALLER_TEST(holder_of_a_token_names_no_other_user),
-        CALLER_TEST(chain_stays_in_its_account),
-        CALLER_TEST(user_of_a_signed_request_is_signed),
-        CALLER_TEST(headers_of_the_service_are_its_own),
+        CALLER_TEST(token_opens_the_endpoint_that_is_called), CALLER_TEST(strangers_learn_no_reason),
+        CALLER_TEST(holder_of_a_token_names_no_other_user),   CALLER_TEST(chain_stays_in_its_account),
+        CALLER_TEST(user_of_a_signed_request_is_signed),      CALLER_TEST(headers_of_the_service_are_its_own),
     };
 
     return cmocka_run_group_tests(all, NULL, NULL);

@@ -394,8 +394,11 @@ static ac_status find_asked_for(runtime_room *room, const front_call *call, cons
 ac_status runtime_authorize(front_call *call, jwt_authorizer *ret_authorizer, ac_error *err)
 {
     const runtime_target *target;
+    ac_status status = find_asked_for(call->room, call, &target, err);
 
-    AC_TRY(find_asked_for(call->room, call, &target, err));
+    if (status == AC_ERR_CONFLICT) /* why it is not ready is not for strangers */
+        return ac_error_set(err, status, "This agent runtime is not ready");
+    AC_TRY(status);
     AC_TRY(runtime_target_bind(target, call->memory, err));
     if (!target->authorizer)
         return ac_error_set(err, AC_ERR_DENIED, "This agent runtime takes no bearer tokens");
