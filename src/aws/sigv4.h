@@ -162,6 +162,7 @@ typedef struct sigv4_verifier {
     bool unsigned_payload;  /* believe X-Amz-Content-SHA256: UNSIGNED-PAYLOAD; the body is then anybody's */
     bool path_aliases;      /* accept paths that normalisation changes ("/a/../b"); only for callers that route on the
                               * normalised path, as the signature says nothing about the other */
+    const char *signed_too; /* a header that must be signed where it is there, as the X-Amz-* ones; NULL: none */
     sigv4_find_secret find;
     void *user;
     sigv4_key_cache *cache; /* NULL: derive keys anew; otherwise this thread's */
@@ -177,9 +178,9 @@ typedef struct sigv4_identity {
 } sigv4_identity;
 
 /* Verify at the time now_s.  Required of every request: the form of the signature, its date (X-Amz-Date, else Date) and
- * scope, Host and every X-Amz-* header signed, a hash in X-Amz-Content-SHA256 that is the body's.  The signature is
- * compared in constant time.  Host may have been signed without its port, or with the scheme's default that the
- * wire leaves out.
+ * scope, Host, every X-Amz-* header and signed_too signed, a hash in X-Amz-Content-SHA256 that is the body's.  The
+ * signature is compared in constant time.  Host may have been signed without its port, or with the scheme's default
+ * that the wire leaves out.
  * Only SIGV4_OK means yes; ret_identity is set then.  err (may be NULL) gets the name, the HTTP status and a sentence.
  * Thread-safe for distinct caches. */
 sigv4_result sigv4_verify(const sigv4_verifier *verifier, const sigv4_request *request, int64_t now_s,

@@ -152,6 +152,8 @@ static bool must_be_signed(const verification *v, view name)
 
     if (sigv4_name_compare(name, view_of("host")) == 0 || sigv4_name_compare(start, view_of("x-amz-")) == 0)
         return true;
+    if (v->options->signed_too && sigv4_name_compare(name, view_of(v->options->signed_too)) == 0)
+        return true;
     return v->statement.date_is_http && sigv4_name_compare(name, view_of("date")) == 0;
 }
 

@@ -266,6 +266,26 @@ static void amz_headers_must_be_signed(void **state)
     }
 }
 
+static void another_header_may_have_to_be_signed(void **state)
+{
+    const sigv4_verifier with_user = {.find = find_secret, .signed_too = "X-For-User"};
+    static const char *const names[] = {"X-For-User", "x-for-user"};
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+        signed_request s;
+        request_init(&s);
+        s.headers[s.header_count++] = header_of("X-Amz-Date", DATE);
+        s.headers[s.header_count++] = header_of(names[i], "alice");
+        sign_by_hand(&s, DATE, SCOPE, "host;x-amz-date");
+        assert_int_equal(judge(&s, &plain, NOW, NULL), SIGV4_OK);
+        assert_int_equal(judge(&s, &with_user, NOW, NULL), SIGV4_UNSIGNED_HEADER);
+        s.header_count--; /* another Authorization */
+        sign_by_hand(&s, DATE, SCOPE, "host;x-amz-date;x-for-user");
+        assert_int_equal(judge(&s, &with_user, NOW, NULL), SIGV4_OK);
+    }
+}
+
 static void scope_is_checked(void **state)
 {
     const sigv4_verifier elsewhere = {.find = find_secret, .region = "eu-central-1"};
@@ -385,6 +405,7 @@ int main(void)
         cmocka_unit_test(dates_must_exist),
         cmocka_unit_test(date_header_will_do),
         cmocka_unit_test(amz_headers_must_be_signed),
+        cmocka_unit_test(another_header_may_have_to_be_signed),
         cmocka_unit_test(scope_is_checked),
         cmocka_unit_test(the_callback_decides),
         cmocka_unit_test(hostile_sizes_are_refused),

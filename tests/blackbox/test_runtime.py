@@ -368,6 +368,11 @@ class WebSockets(RuntimeCase):
         self.assertEqual(headers[SESSION.lower()], session)
         self.assertEqual(got["life"], self.agent.life(session))
 
+    def test_presigned_is_for_one_session(self):
+        session, other = session_id(), session_id()
+        ws = self.ws(self.agent, session, "presigned", headers={SESSION: other})
+        self.assertEqual(self.who(ws)[1][SESSION.lower()], session)
+
     def test_bearer(self):
         session, token = session_id(), self.issuer.token()
         ws = self.ws(self.guarded, session, "bearer", token=token)

@@ -7,7 +7,7 @@ import unittest
 import zipfile
 
 from agentcored import run
-from harness import SESSION, wait_until
+from harness import SESSION, Conn, wait_until
 from runtime_harness import RuntimeCase, ends_broken, read_frames, session_id
 
 MEMORY_MIB, DISK_MIB, PROCESSES = 192, 16, 48
@@ -130,6 +130,18 @@ class Commands(RuntimeCase):
         self.assertEqual(read_frames(r.body)[-1][1], {"contentStop": {"exitCode": -1, "status": "TIMED_OUT"}})
         for body in ({"command": "true", "timeout": 0}, {"command": "true", "timeout": 3601}, {"command": ""}, {}):
             self.assert_error(self.agent.invoke(body, session, path="/commands"), 400, "ValidationException")
+
+    def test_client_of_a_silent_command_vanishes(self):
+        session = session_id()
+
+        def runs():
+            return "sleep" in self.agent.command("cat /proc/[0-9]*/comm", session)[0]
+
+        self.assertFalse(runs())
+        with Conn(self.daemon.port) as c:
+            self.agent._send(c, {"command": "exec sleep 600"}, session, (), (), None, "/commands")
+            wait_until(runs, "the command to run")
+        wait_until(lambda: not runs(), "the command to be killed")
 
 
 class Deployed(RuntimeCase):

@@ -146,6 +146,8 @@ static void reap_children(sandbox *box, bool all)
         pthread_mutex_lock(&box->lock);
         box->children[i].pid = 0;
         pthread_mutex_unlock(&box->lock);
+        if (all) /* with the sandbox, whose end is all that is told */
+            continue;
         sandbox_event event = event_of(status);
         event.kind = SANDBOX_COMMAND_ENDED;
         event.id = c.id;

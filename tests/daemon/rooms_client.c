@@ -176,6 +176,8 @@ static http_memory *begin(rooms *r, const sigv4_request *request)
         assert_int_equal(buf_appendf(&text, "%s: %s\r\n", fields.fields[i].name, fields.fields[i].value), AC_OK);
     if (r->bearer)
         assert_int_equal(buf_appendf(&text, "Authorization: Bearer %s\r\n", r->bearer), AC_OK);
+    if (r->extra)
+        assert_int_equal(buf_append_text(&text, r->extra), AC_OK);
     assert_int_equal(buf_append_text(&text, "\r\n"), AC_OK);
     assert_int_equal(buf_append(&text, request->body, request->body_length), AC_OK);
 

@@ -24,6 +24,7 @@ typedef struct rooms {
     const char *use_secret; /* likewise */
     bool unsigned_requests;
     const char *bearer; /* a token to send instead of a signature */
+    const char *extra;  /* lines of headers that no signature covers, each with its end; NULL: none */
 } rooms;
 
 /* An answer, whatever it is. */

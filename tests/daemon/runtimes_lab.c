@@ -16,6 +16,7 @@
 
 lab_artifacts lab_found;
 char lab_stopped[SESSION_OWNER_MAX + 64];
+void (*lab_on_stop)(void);
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* of the two above, while jobs are running */
 
 /* ---- imitations ---- */
@@ -90,6 +91,8 @@ void __wrap_sessions_stop_all(sessions *all, const char *kind, const char *owner
     pthread_mutex_lock(&lock);
     snprintf(lab_stopped, sizeof lab_stopped, "%s %s %s", kind, owner_prefix, version ? version : "-");
     pthread_mutex_unlock(&lock);
+    if (lab_on_stop)
+        lab_on_stop();
 }
 
 /* ---- life ---- */

@@ -43,6 +43,7 @@ extern lab_artifacts lab_found;
 
 /* What sessions_stop_all was last called with: "KIND OWNER VERSION", "-" for NULL. */
 extern char lab_stopped[SESSION_OWNER_MAX + 64];
+extern void (*lab_on_stop)(void); /* called by it, on its thread; NULL: nothing; set while no jobs are done */
 
 /* ---- calls ---- */
 

@@ -1,6 +1,8 @@
 /* test_runtime_endpoints.c - endpoints of agent runtimes, and the way from an ARN to what is to be called. */
 #include "runtimes_lab.h"
 
+#include "daemon/runtime/control.h"
+
 #include <stdio.h>
 #include <string.h>
 
@@ -285,6 +287,48 @@ static void targets_that_are_not_ready(void **state)
     not_found(l, arn, NULL, NULL, AC_ERR_NOT_FOUND);
 }
 
+static lab *stopping;
+static const char *stopped_arn;
+static ac_status found_at_stop; /* what somebody got who called when sessions were last stopped */
+
+static void call_at_stop(void)
+{
+    const runtime_target *target;
+    ac_error err;
+
+    found_at_stop = find(stopping, stopped_arn, NULL, NULL, &target, &err);
+    if (found_at_stop == AC_OK)
+        runtime_target_unref(target);
+}
+
+static ac_status queue_delete(store_tx *tx, void *arg, ac_error *err)
+{
+    const resource_key key = runtime_key(ROOMS_ACCOUNT, arg);
+
+    return runtime_queue_delete(tx, &key, NULL, err);
+}
+
+/* What another daemon has marked as deleted is still remembered here, but not when sessions are stopped for good. */
+static void targets_that_another_daemon_deletes(void **state)
+{
+    lab *l = *state;
+    const char *id = lab_create(l, "agent", "");
+    ac_error err;
+
+    lab_stop_jobs(l);
+    stopping = l;
+    stopped_arn = rooms_format(l->r, LAB_RUNTIME_ARN("%s"), id);
+    lab_on_stop = call_at_stop;
+    found(l, stopped_arn, NULL, NULL, "1");
+    fixture_sql(l->daemon.store, "UPDATE resources SET status = 'DELETING'");
+    assert_ok(store_write(l->daemon.store, queue_delete, (void *)id, &err));
+    lab_start_jobs(l);
+    lab_wait(l, id, NULL, NULL);
+    lab_stop_jobs(l);
+    lab_on_stop = NULL;
+    assert_int_equal(found_at_stop, AC_ERR_NOT_FOUND);
+}
+
 /* ---- authorizers ---- */
 
 static char asked_texts[512]; /* what the authorizer of the last call asked for */
@@ -362,6 +406,7 @@ int main(void)
         LAB_TEST(waiting),
         LAB_TEST(targets),
         LAB_TEST(the_default_one),
+        LAB_TEST(targets_that_another_daemon_deletes),
         LAB_TEST(authorizers),
         LAB_TEST(quota_and_pages),
         LAB_TEST(targets_that_are_not_ready),

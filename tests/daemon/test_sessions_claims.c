@@ -185,6 +185,27 @@ static void leases_are_renewed_together(void **state)
     assert_int_equal(overs(t->here), 0);
 }
 
+/* A row that nothing here answers for (its session began a moment ago, or has ended while the store was away) must not
+ * stand in for one that was lost. */
+static void a_stray_row_hides_no_loss(void **state)
+{
+    two *t = *state;
+    agent_plan plan = {.no_port = true};
+    session *s = NULL;
+    session_peer peer;
+
+    assert_int_equal(ask_for(t->here, &plan, "a", false, &peer, &s), AC_OK);
+    session_release(s);
+    fixture_sql(t->stored->s,
+                "INSERT INTO sessions (kind, owner, id, status, daemon, claim, url, lease_ms, created_ms, updated_ms,"
+                " body) SELECT kind, owner, 'stray', status, daemon, 1000, url, lease_ms, 1, 1, '{}' FROM sessions");
+    fixture_sql(t->stored->s, "DELETE FROM sessions WHERE id = 'a'");
+    sessions_renew_now(t->here->all);
+    wait_until(overs(t->here) == 1);
+    assert_string_equal(t->here->over_reason, "another machine has taken it over or ended it");
+    assert_int_equal(rows(t), 1);
+}
+
 static void a_former_lifes_rows_vanish(void **state)
 {
     two *t = *state;
@@ -268,6 +289,7 @@ int main(int argc, char **argv)
         two_test(what_a_dead_daemon_had_is_taken_over),
         two_test(what_is_deleted_ends_everywhere),
         two_test(leases_are_renewed_together),
+        two_test(a_stray_row_hides_no_loss),
         two_test(a_former_lifes_rows_vanish),
         two_test(of_two_daemons_one_starts_it),
     };

@@ -288,6 +288,65 @@ static void output_is_whole_however_slowly_it_is_taken(void **state)
     session_release(s);
 }
 
+/* At its first words the session is stopped. */
+static ac_status stop_the_session(void *user, run_stream stream, const char *text, size_t length, ac_error *err)
+{
+    session_fixture *f = user;
+    session_key key = key_named("a");
+
+    (void)stream;
+    (void)text;
+    (void)length;
+    return session_stop(f->all, &key, NULL, err);
+}
+
+static void end_of_the_session_is_no_end_of_a_command(void **state)
+{
+    static const char *const argv[] = {"/proc/self/exe", "agent", "say=I have begun", NULL};
+    static const char *const environment[] = {"TSAN_OPTIONS=report_bugs=0", NULL};
+    session_fixture *f = *state;
+    agent_plan plan = {.no_port = true};
+    const run_command command = {
+        .argv = argv, .environment = environment, .timeout_ms = PATIENCE_MS, .on_output = stop_the_session, .user = f};
+    session *s = acquire(f, (fixture_sessions_open(f, NULL), &plan), "a");
+    run_result result;
+    ac_error err;
+
+    assert_int_equal(session_run(s, &command, &result, &err), AC_ERR_CLOSED);
+    assert_string_equal(err.message, "the session ended while the command ran");
+    session_release(s);
+}
+
+static bool is_not_wanted(void *user)
+{
+    unsigned *asked = user;
+
+    return ++*asked < 2;
+}
+
+static void command_that_nobody_waits_for_is_killed(void **state)
+{
+    static const char *const argv[] = {"/proc/self/exe", "agent", NULL};
+    static const char *const environment[] = {"TSAN_OPTIONS=report_bugs=0", NULL};
+    session_fixture *f = *state;
+    agent_plan plan = {.no_port = true};
+    unsigned asked = 0;
+    const run_command command = {.argv = argv,
+                                 .environment = environment,
+                                 .timeout_ms = PATIENCE_MS,
+                                 .is_wanted = is_not_wanted,
+                                 .user = &asked};
+    session *s = acquire(f, (fixture_sessions_open(f, NULL), &plan), "a");
+    run_result result;
+    ac_error err;
+
+    assert_int_equal(session_run(s, &command, &result, &err), AC_ERR_CLOSED);
+    assert_true(result.started);
+    assert_false(result.timed_out);
+    assert_int_equal(asked, 2);
+    session_release(s);
+}
+
 /* ---- calls from inside ---- */
 
 static void calls_from_inside_are_passed_on(void **state)
@@ -427,6 +486,8 @@ int main(int argc, char **argv)
         use_test(a_new_session_gets_no_connection_of_the_former),
         use_test(commands_have_their_end_told_once),
         use_test(output_is_whole_however_slowly_it_is_taken),
+        use_test(end_of_the_session_is_no_end_of_a_command),
+        use_test(command_that_nobody_waits_for_is_killed),
         use_test(calls_from_inside_are_passed_on),
         use_test(one_that_writes_without_end_holds_nobody_up),
         use_test(what_happens_is_in_the_log),

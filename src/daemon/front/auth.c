@@ -100,6 +100,7 @@ static ac_status check_signature(front_job *job, const sigv4_request *request, a
 {
     sigv4_verifier verifier = {
         .expires_max_s = PRESIGN_SECONDS_MAX,
+        .signed_too = USER_ID_HEADER,
         .find = find_secret,
         .user = job,
         .cache = thread_cache(),

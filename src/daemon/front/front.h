@@ -27,6 +27,10 @@
 
 typedef struct front front;
 
+/* For which user a signed request is.  Nobody to whom a signed request was handed (a presigned URL, say) may say so:
+ * where it is there, the signature must cover it. */
+#define USER_ID_HEADER "X-Amzn-Bedrock-AgentCore-Runtime-User-Id"
+
 /* Who calls. */
 typedef struct front_caller {
     const char *account;    /* 12 digits */

@@ -34,6 +34,13 @@ static ac_status on_output(void *user, run_stream stream, const char *text, size
     return send_chunk(user, "contentDelta", stream == RUN_STDOUT ? "stdout" : "stderr", text, length, NULL, err);
 }
 
+static bool is_wanted(void *user)
+{
+    const front_call *call = user;
+
+    return !http_exchange_closed(call->exchange);
+}
+
 static ac_status stream_command(invocation *in, const char *text, unsigned timeout_s, ac_error *err)
 {
     const char *const argv[] = {"/bin/sh", "-c", text, NULL};
@@ -41,6 +48,7 @@ static ac_status stream_command(invocation *in, const char *text, unsigned timeo
         .argv = argv,
         .timeout_ms = timeout_s * 1000,
         .on_output = on_output,
+        .is_wanted = is_wanted,
         .user = in->call,
     };
     run_result result;

@@ -280,6 +280,8 @@ static ac_status delete_work(work *w, store *s, ac_error *err)
 {
     stop_sessions(w);
     AC_TRY(store_write(s, remove_in, w, err));
+    /* Another daemon may have marked it a moment ago, and the target be remembered here. */
+    runtime_targets_forget(w->room->targets, w->runtime.scope, w->runtime.id);
     stop_sessions(w); /* of calls that had found their target before */
     return AC_OK;
 }

@@ -7,6 +7,7 @@
 #include "daemon/runtime/invocation.h"
 
 #include "base/clock.h"
+#include "daemon/front/peer.h"
 #include "daemon/identity/workload_tokens.h"
 
 #include <string.h>
@@ -70,8 +71,10 @@ static ac_status add_wanted(invocation *in, ac_error *err)
 
         if (!is_wanted(in->target, name) || is_there(in, name))
             continue;
-        /* A signature is for agentcored alone: whoever has it could send the request again. */
-        if (strcasecmp(name, "Authorization") == 0 && in->call->caller.access_key)
+        /* A signature is for agentcored alone: whoever has it could send the request again.  So is what another daemon
+         * says of the caller. */
+        if (strcasecmp(name, PEER_HEADER) == 0 ||
+            (strcasecmp(name, "Authorization") == 0 && in->call->caller.access_key))
             continue;
         value = http_exchange_header(in->call->exchange, name);
         if (strlen(value) > FORWARDED_VALUE_MAX)
@@ -83,7 +86,7 @@ static ac_status add_wanted(invocation *in, ac_error *err)
 }
 
 /* Whom the agent acts for: the user that the caller names, else the one he acts for himself, else who holds the bearer
- * token. */
+ * token.  Whoever comes with a bearer token is a user himself, and his word is not enough to make him another. */
 static ac_status add_identity(invocation *in, ac_error *err)
 {
     front_call *call = in->call;
@@ -93,8 +96,9 @@ static ac_status add_identity(invocation *in, ac_error *err)
     workload_token who = {.account = in->target->account, .workload = in->target->workload_identity}, before;
     const char *text;
 
-    who.user = http_exchange_header(call->exchange, USER_ID_HEADER);
-    if (!who.user && chain && workload_token_read(s, chain, now_s, call->memory, &before, NULL) == AC_OK) {
+    who.user = call->caller.claims ? NULL : http_exchange_header(call->exchange, USER_ID_HEADER);
+    if (!who.user && chain && workload_token_read(s, chain, now_s, call->memory, &before, NULL) == AC_OK &&
+        strcmp(before.account, who.account) == 0) { /* another account's users are not this one's */
         who.user = before.user;
         who.issuer = before.issuer;
         who.subject = before.subject;
@@ -111,10 +115,10 @@ ac_status headers_to_agent(invocation *in, ac_error *err)
 {
     AC_TRY(invocation_header(in, "Host", "127.0.0.1", err));
     AC_TRY(add_passed_on(in, err));
-    AC_TRY(add_wanted(in, err));
     AC_TRY(invocation_header(in, SESSION_ID_HEADER, in->session_id, err));
     AC_TRY(invocation_header(in, REQUEST_ID_HEADER, in->call->request_id, err));
-    return add_identity(in, err);
+    AC_TRY(add_identity(in, err));
+    return add_wanted(in, err); /* last: what is there by now is not the caller's to say */
 }
 
 /* ---- back ---- */

@@ -12,7 +12,6 @@
 
 #define SESSION_ID_HEADER "X-Amzn-Bedrock-AgentCore-Runtime-Session-Id"
 #define REQUEST_ID_HEADER "X-Amzn-Bedrock-AgentCore-Runtime-Request-Id"
-#define USER_ID_HEADER "X-Amzn-Bedrock-AgentCore-Runtime-User-Id"
 #define CUSTOM_HEADER_PREFIX "X-Amzn-Bedrock-AgentCore-Runtime-Custom-"
 #define IDENTITY_TOKEN_HEADER "X-Amz-Bedrock-AgentCore-Identity-WAT"
 #define WORKLOAD_TOKEN_HEADER "WorkloadAccessToken"

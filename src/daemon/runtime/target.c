@@ -17,6 +17,7 @@
 #define TARGET_PLACES 1024
 #define TARGET_FRESH_MS 1000
 #define QUERY_VALUE_MAX 2048
+#define QUERY_NAME_MAX 64 /* none that is looked for is longer */
 
 typedef struct loaded_target {
     runtime_target target; /* what callers see */
@@ -345,6 +346,17 @@ static ac_status decode(view encoded, arena *memory, const char **ret_text, ac_e
     return status;
 }
 
+/* Names may be encoded too, and whoever reads the input decodes them (api_collect): what is authorized here must be
+ * what is called there. */
+static ac_status is_named(view encoded, const char *name, bool *ret_is, ac_error *err)
+{
+    _cleanup_(buf_done) buf text = BUF_INIT(QUERY_NAME_MAX);
+    ac_status status = uri_decode(&text, encoded.text, encoded.length, URI_PLUS_LITERAL);
+
+    *ret_is = status == AC_OK && text.length > 0 && view_is((view){text.data, text.length}, name);
+    return status == AC_ERR_NOMEM ? ac_error_set(err, status, "out of memory") : AC_OK;
+}
+
 /* The first value of a name in the query; NULL when it has none. */
 static ac_status query_text(const front_call *call, const char *name, const char **ret_text, ac_error *err)
 {
@@ -354,8 +366,11 @@ static ac_status query_text(const front_call *call, const char *name, const char
     *ret_text = NULL;
     while (view_split(&rest, '&', &pair)) {
         view value = pair;
+        bool found = false;
 
-        if (view_split(&value, '=', &key) && view_is(key, name))
+        if (view_split(&value, '=', &key))
+            AC_TRY(is_named(key, name, &found, err));
+        if (found)
             return decode(value.text ? value : (view){"", 0}, call->memory, ret_text, err);
     }
     return AC_OK;
@@ -379,8 +394,11 @@ static ac_status find_asked_for(runtime_room *room, const front_call *call, cons
 ac_status runtime_authorize(front_call *call, jwt_authorizer *ret_authorizer, ac_error *err)
 {
     const runtime_target *target;
+    ac_status status = find_asked_for(call->room, call, &target, err);
 
-    AC_TRY(find_asked_for(call->room, call, &target, err));
+    if (status == AC_ERR_CONFLICT) /* why it is not ready is not for strangers */
+        return ac_error_set(err, status, "This agent runtime is not ready");
+    AC_TRY(status);
     AC_TRY(runtime_target_bind(target, call->memory, err));
     if (!target->authorizer)
         return ac_error_set(err, AC_ERR_DENIED, "This agent runtime takes no bearer tokens");

@@ -1,8 +1,9 @@
 /* ws.c - a WebSocket to an agent: GET /runtimes/{arn}/ws, however it is signed.
  *
- * The session's id is a header, or, in presigned URLs, the query parameter of the same name.  Parameters that are not
- * ours or the signature's go to the agent.  Browsers that authenticate by a subprotocol are answered with the one they
- * offered beside it. */
+ * The session's id is a header, or, in presigned URLs, the query parameter of the same name.  Where both are there the
+ * parameter counts, for a signature covers it: a URL that was handed out for one session is not to open another.
+ * Parameters that are not ours or the signature's go to the agent.  Browsers that authenticate by a subprotocol are
+ * answered with the one they offered beside it. */
 #include "daemon/runtime/invocation.h"
 
 #include "aws/uri.h"
@@ -80,7 +81,7 @@ static bool is_plain(const char *text)
 static ac_status session_id_of(front_call *call, const char **ret_id, ac_error *err)
 {
     const char *query = http_exchange_request(call->exchange)->query;
-    const char *id = http_exchange_header(call->exchange, SESSION_ID_HEADER);
+    const char *id = NULL;
     view name, pair;
 
     while (!id && next_pair(&query, &name, &pair)) {
@@ -95,6 +96,8 @@ static ac_status session_id_of(front_call *call, const char **ret_id, ac_error *
         if (!id)
             return ac_error_set(err, AC_ERR_NOMEM, "out of memory");
     }
+    if (!id)
+        id = http_exchange_header(call->exchange, SESSION_ID_HEADER);
     if (id && !is_plain(id))
         return ac_error_set(err, AC_ERR_INVALID, "A session id has 1 to %d letters, digits, '-', '_', '.' or ':'",
                             SESSION_ID_MAX);

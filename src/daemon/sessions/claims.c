@@ -203,42 +203,48 @@ void claims_revoke(sessions *all, const char *kind, const char *owner_prefix)
 
 /* ---- renewing ---- */
 
+/* A session and the number of its row, as they were when the renewal began. */
+typedef struct held {
+    session *owner; /* referenced */
+    uint64_t claim;
+    bool there; /* its row is still ours */
+} held;
+
 typedef struct renewal {
     sessions *all;
-    size_t count, lost;
-    session *items[]; /* referenced */
+    size_t count;
+    held items[]; /* by number */
 } renewal;
 
-static ac_status has_claim(store_tx *tx, const sessions *all, const session *s, bool *ret_has, ac_error *err)
+static int by_claim(const void *left, const void *right)
 {
-    static const char query[] = "SELECT claim FROM sessions WHERE " KEY_MATCHES " AND daemon = $4";
-    const session_key key = key_of(s);
-    int64_t number;
+    const held *a = left, *b = right;
 
-    return sql_query_int(tx, query, SQL_VALUES(KEY_VALUES(&key), sql_text(all->daemon_id)), &number, ret_has, err);
+    return (a->claim > b->claim) - (a->claim < b->claim);
 }
 
-/* Those whose row is another's are moved to the front: r->lost of them. */
+/* The rows say by themselves which they are: how many they are would say little, for some may be of sessions that have
+ * just begun, or have ended without a way to take their row back. */
 static ac_status renew(store_tx *tx, void *arg, ac_error *err)
 {
-    static const char update[] = "UPDATE sessions SET lease_ms = (SELECT now_ms()) + $1 WHERE daemon = $2";
+    static const char update[] =
+        "UPDATE sessions SET lease_ms = (SELECT now_ms()) + $1 WHERE daemon = $2 RETURNING claim";
+    _cleanup_(sql_done) sql_rows rows = {0};
     renewal *r = arg;
-    int64_t changed;
+    bool found;
 
-    r->lost = 0;
-    AC_TRY(sql_run(tx, update, SQL_VALUES(sql_int(SESSION_LEASE_MS), sql_text(r->all->daemon_id)), &changed, err));
-    if (changed >= (int64_t)r->count)
-        return AC_OK;
-    for (size_t i = 0; i < r->count; i++) {
-        session *each = r->items[i];
-        bool has;
-        AC_TRY(has_claim(tx, r->all, each, &has, err));
-        if (!has) {
-            r->items[i] = r->items[r->lost];
-            r->items[r->lost++] = each;
-        }
+    for (size_t i = 0; i < r->count; i++)
+        r->items[i].there = false;
+    AC_TRY(sql_query(tx, update, SQL_VALUES(sql_int(SESSION_LEASE_MS), sql_text(r->all->daemon_id)), &rows, err));
+    for (;;) {
+        AC_TRY(sql_next(&rows, &found, err));
+        if (!found)
+            return AC_OK;
+        const held wanted = {.claim = (uint64_t)sql_get_int(&rows, 0)};
+        held *item = bsearch(&wanted, r->items, r->count, sizeof(r->items[0]), by_claim);
+        if (item)
+            item->there = true;
     }
-    return AC_OK;
 }
 
 static renewal *take_snapshot(sessions *all)
@@ -249,10 +255,12 @@ static renewal *take_snapshot(sessions *all)
         r->all = all;
         for (session *s = all->first; s; s = s->next) {
             if (s->claim)
-                r->items[r->count++] = session_ref(s);
+                r->items[r->count++] = (held){.owner = session_ref(s), .claim = s->claim};
         }
     }
     pthread_mutex_unlock(&all->lock);
+    if (r)
+        qsort(r->items, r->count, sizeof(r->items[0]), by_claim);
     return r;
 }
 
@@ -260,17 +268,21 @@ void claims_renew(workers_job *job)
 {
     sessions *all = CONTAINER_OF(job, sessions, lease_job);
     renewal *r = take_snapshot(all);
+    bool renewed = false;
     ac_error err;
 
-    if (r && r->count && store_write(all->options.store, renew, r, &err) != AC_OK) {
-        ac_log_warning("The leases of sessions cannot be renewed: %s", err.message);
-        r->lost = 0;
+    if (r && r->count) {
+        renewed = store_write(all->options.store, renew, r, &err) == AC_OK;
+        if (!renewed)
+            ac_log_warning("The leases of sessions cannot be renewed: %s", err.message);
     }
     pthread_mutex_lock(&all->lock);
     for (size_t i = 0; r && i < r->count; i++) {
-        if (i < r->lost && r->items[i]->claim)
-            session_end(r->items[i], 0, false, "another machine has taken it over or ended it");
-        session_unref(r->items[i]);
+        const held *item = &r->items[i];
+        /* Another number: the row went on to a session that was handed out meanwhile, or is being taken back. */
+        if (renewed && !item->there && item->owner->claim == item->claim)
+            session_end(item->owner, 0, false, "another machine has taken it over or ended it");
+        session_unref(item->owner);
     }
     all->renewing = false;
     pthread_cond_broadcast(&all->room);

@@ -52,7 +52,8 @@ static session_command *add_command(session *s, uint32_t id)
     return c;
 }
 
-static const sandbox_event killed = {.kind = SANDBOX_COMMAND_ENDED, .end = SANDBOX_KILLED, .fd = -1};
+/* What is told of a command that was running when its sandbox ended: not an end of its own. */
+static const sandbox_event killed = {.kind = SANDBOX_ENDED, .end = SANDBOX_KILLED, .fd = -1};
 
 /* It runs, or has ended already.  With the lock held. */
 static void learn_id(session *s, session_command *mine, uint32_t id)

@@ -10,7 +10,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -24,6 +23,7 @@
 #define LEFT_OPEN_MS 100                 /* for the pipes' end when the command has ended */
 #define PIPE_BYTES_MAX ((size_t)1 << 20) /* that a pipe may be made to hold */
 #define KILL_WAIT_MS 5000
+#define WANTED_MS 1000 /* between two looks whether it still is */
 
 enum { STREAMS = 2 };
 
@@ -162,8 +162,10 @@ static ac_status follow(running *r, uint64_t due_ms, bool *ret_ended, ac_error *
         uint64_t now = clock_monotonic_ms(), left_ms = now < due_ms ? due_ms - now : 0;
         size_t length;
 
-        if (poll(polled, STREAMS + 1, (int)MIN(left_ms, (uint64_t)INT_MAX)) < 0 && errno != EINTR)
+        if (poll(polled, STREAMS + 1, (int)MIN(left_ms, (uint64_t)WANTED_MS)) < 0 && errno != EINTR)
             return ac_error_set(err, AC_ERR_IO, "poll: %s", strerror(errno));
+        if (r->command->is_wanted && !r->command->is_wanted(r->command->user))
+            return ac_error_set(err, AC_ERR_CLOSED, "nobody waits for the command any more");
         for (size_t i = 0; i < STREAMS; i++)
             if (polled[i].revents)
                 AC_TRY(read_stream(r, i, &length, err));

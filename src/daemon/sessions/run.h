@@ -15,6 +15,9 @@ typedef struct run_command {
     /* A piece of output: whole characters, valid UTF-8 (bytes that are none are replaced).  A failure kills the command
      * and is what session_run returns. */
     ac_status (*on_output)(void *user, run_stream stream, const char *text, size_t length, ac_error *err);
+    /* Asked once a second at least while it runs, for a silent command does not notice that its client is gone.  False:
+     * it is killed as well, and AC_ERR_CLOSED returned.  NULL: it is wanted to its end. */
+    bool (*is_wanted)(void *user);
     void *user;
 } run_command;
 
