@@ -295,12 +295,18 @@ static bool stays_open(const http_exchange *x)
 static ac_status begin_locked(http_exchange *x, const http_response *response, exchange_state state,
                               http_framing framing, size_t length)
 {
+    ac_status status;
+
     if (x->state != EXCHANGE_OPEN)
         return AC_ERR_STATE;
     if (atomic_load(&x->gone))
         return AC_ERR_CLOSED;
     x->keep_alive = stays_open(x);
-    AC_TRY(http_head_write(&x->head, response, framing, length, x->message.request.minor_version, x->keep_alive));
+    status = http_head_write(&x->head, response, framing, length, x->message.request.minor_version, x->keep_alive);
+    if (status != AC_OK) {
+        x->head.length = 0; /* the answer that says so begins afresh */
+        return status;
+    }
     x->state = state;
     x->framing = framing;
     return AC_OK;

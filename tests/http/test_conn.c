@@ -1,0 +1,111 @@
+/* test_conn.c - connections at their edges, without threads: clients that have closed their sending side, and heads that
+ * could not be written. */
+#include "http/conn.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#define REQUEST(target) "GET " target " HTTP/1.1\r\nHost: h\r\n\r\n"
+
+/* What /hold left unanswered. */
+static http_exchange *held;
+
+static void answer(http_exchange *x, const char *text)
+{
+    buf body = BUF_INIT(1U << 20);
+
+    assert_int_equal(buf_append_text(&body, text), AC_OK);
+    assert_int_equal(http_respond(x, &(http_response){.status = 200}, &body), AC_OK);
+    http_exchange_unref(x);
+}
+
+/* A head of more than may be sent, and then the answer that says so. */
+static void answer_twice(http_exchange *x)
+{
+    static char huge[2U << 20];
+    http_field fields[] = {{"X-First", "1"}, {"X-Huge", huge}};
+
+    memset(huge, 'h', sizeof huge - 1);
+    assert_int_equal(http_respond(x, &(http_response){.status = 200, .fields = fields, .field_count = 2}, NULL),
+                     AC_ERR_TOO_LARGE);
+    assert_int_equal(http_stream_begin(x, &(http_response){.status = 200, .fields = fields, .field_count = 2}, NULL),
+                     AC_ERR_TOO_LARGE);
+    assert_int_equal(http_respond(x, &(http_response){.status = 500}, NULL), AC_OK);
+    http_exchange_unref(x);
+}
+
+static void on_request(http_exchange *x, void *user)
+{
+    const char *target = http_exchange_request(x)->target;
+
+    (void)user;
+    if (strcmp(target, "/hold") == 0)
+        held = x;
+    else if (strcmp(target, "/huge") == 0)
+        answer_twice(x);
+    else
+        answer(x, target);
+}
+
+static http_server *make_server(void)
+{
+    http_server *server =
+        http_server_new(&(http_server_options){.loops = 1}, &(http_service){.on_request = on_request});
+
+    assert_non_null(server);
+    held = NULL;
+    return server;
+}
+
+static void free_server(http_server *server)
+{
+    http_memory_shutdown(server);
+    http_server_free(server);
+}
+
+static void turn(http_server *server)
+{
+    for (int i = 0; i < 10; i++)
+        http_memory_pump(server, 0);
+}
+
+static void say(http_memory *m, const char *text)
+{
+    http_memory_send(m, text, strlen(text));
+}
+
+static bool heard(http_memory *m, const char *wanted)
+{
+    size_t length;
+    const char *got = http_memory_received(m, &length);
+
+    return length > 0 && memmem(got, length, wanted, strlen(wanted));
+}
+
+static void a_head_that_failed_leaves_nothing(void **state)
+{
+    http_server *server = make_server();
+    http_memory *m = http_memory_connect(server);
+
+    (void)state;
+    say(m, REQUEST("/huge"));
+    turn(server);
+    assert_true(heard(m, "HTTP/1.1 500 "));
+    assert_false(heard(m, "HTTP/1.1 200 "));
+    assert_false(heard(m, "X-First"));
+    http_memory_free(m);
+    free_server(server);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_head_that_failed_leaves_nothing),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
