@@ -323,7 +323,9 @@ void http_conn_exchange_done(http_conn *c)
     bool keep = c->exchange->keep_alive && !c->idle_cut && c->exchange->framing != HTTP_FRAMING_CLOSE;
 
     drop_exchange(c, false);
-    if (keep && !(c->peer_eof && !c->stash.length))
+    /* After the peer's end there may be more to answer: in the stash, or in what is being used right now, whose end
+     * http_conn_resume looks at. */
+    if (keep && (!c->peer_eof || c->stash.length || c->in_input))
         go_idle(c);
     else if (c->stash.length)
         http_conn_linger(c); /* unread input: closing now could destroy the answer on its way */

@@ -101,10 +101,32 @@ static void a_head_that_failed_leaves_nothing(void **state)
     free_server(server);
 }
 
+/* The first answer takes its time; the client has long sent all it has to say. */
+static void a_half_closed_client_gets_all_its_answers(void **state)
+{
+    http_server *server = make_server();
+    http_memory *m = http_memory_connect(server);
+
+    (void)state;
+    say(m, REQUEST("/hold") REQUEST("/second") REQUEST("/third"));
+    http_memory_send(m, NULL, 0);
+    turn(server);
+    assert_non_null(held);
+    answer(held, "/first");
+    turn(server);
+    assert_true(heard(m, "/first"));
+    assert_true(heard(m, "/second"));
+    assert_true(heard(m, "/third"));
+    assert_true(http_memory_closed(m));
+    http_memory_free(m);
+    free_server(server);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_head_that_failed_leaves_nothing),
+        cmocka_unit_test(a_half_closed_client_gets_all_its_answers),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
