@@ -123,7 +123,10 @@ static void deliver(http_conn *c)
     http_service *service = &c->home->server->service;
 
     c->phase = CONN_HANDLING;
-    deadline_disarm(&c->home->loop, &c->read_due);
+    if (c->peer_eof) /* one of several that came before the end */
+        deadline_arm(&c->home->loop, &c->home->probe_due, &c->read_due);
+    else
+        deadline_disarm(&c->home->loop, &c->read_due);
     service->on_request(http_exchange_ref(x), service->user);
 }
 

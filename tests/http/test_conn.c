@@ -2,13 +2,18 @@
  * could not be written. */
 #include "http/conn.h"
 
+#include "base/clock.h"
+
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
+#define LONG_MS 20000
 #define REQUEST(target) "GET " target " HTTP/1.1\r\nHost: h\r\n\r\n"
 
 /* What /hold left unanswered. */
@@ -122,11 +127,37 @@ static void a_half_closed_client_gets_all_its_answers(void **state)
     free_server(server);
 }
 
+/* That a client is gone which had closed its sending side before is noticed whichever of its requests is served. */
+static void a_half_closed_client_that_leaves_is_noticed(void **state)
+{
+    static const char requests[] = REQUEST("/hold") REQUEST("/hold");
+    http_server *server = make_server();
+    uint64_t until = clock_monotonic_ms() + LONG_MS;
+    int pair[2];
+
+    (void)state;
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair), 0);
+    http_home_accept(&server->homes[0], pair[0], false);
+    assert_int_equal(send(pair[1], requests, sizeof requests - 1, MSG_NOSIGNAL), sizeof requests - 1);
+    shutdown(pair[1], SHUT_WR);
+    turn(server);
+    answer(TAKE_PTR(held), "/first");
+    turn(server);
+    assert_non_null(held);
+    close(pair[1]);
+    while (!http_exchange_closed(held) && clock_monotonic_ms() < until)
+        http_memory_pump(server, 50);
+    assert_true(http_exchange_closed(held));
+    http_exchange_unref(held);
+    free_server(server);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_head_that_failed_leaves_nothing),
         cmocka_unit_test(a_half_closed_client_gets_all_its_answers),
+        cmocka_unit_test(a_half_closed_client_that_leaves_is_noticed),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
