@@ -263,8 +263,34 @@ static void on_input(void *owner, char *data, size_t length)
     http_loop_leave(&c->home->loop);
 }
 
+/* After an upgrade, when what cannot be used yet waits, and the end behind it too. */
+static bool carries_bytes(const http_conn *c)
+{
+    return c->phase == CONN_WEBSOCKET || c->phase == CONN_TUNNEL;
+}
+
+/* The peer sends no more, and all that it has sent is used, or will be as requests are answered. */
+static void end_of_input(http_conn *c)
+{
+    switch (c->phase) {
+    case CONN_HANDLING:
+        deadline_arm(&c->home->loop, &c->home->probe_due, &c->read_due);
+        break;
+    case CONN_TUNNEL:
+        http_tunnel_eof(c);
+        break;
+    case CONN_REFUSING:
+        break; /* the answer is still being written */
+    default:
+        close_now(c, false);
+        break;
+    }
+}
+
 void http_conn_resume(http_conn *c)
 {
+    bool had_some = c->stash.length > 0;
+
     if (c->in_input)
         return;
     c->in_input = true;
@@ -286,6 +312,8 @@ void http_conn_resume(http_conn *c)
         read_on(c);
     if (c->peer_eof && (c->phase == CONN_IDLE || c->phase == CONN_READING))
         close_now(c, false); /* the rest of the request will never come */
+    else if (c->peer_eof && had_some && !c->stash.length && carries_bytes(c))
+        end_of_input(c);
 }
 
 static void on_eof(void *owner)
@@ -295,19 +323,8 @@ static void on_eof(void *owner)
     http_loop_enter(&c->home->loop);
     c->peer_eof = true;
     c->reading = false;
-    switch (c->phase) {
-    case CONN_HANDLING:
-        deadline_arm(&c->home->loop, &c->home->probe_due, &c->read_due);
-        break;
-    case CONN_TUNNEL:
-        http_tunnel_eof(c);
-        break;
-    case CONN_REFUSING:
-        break; /* the answer is still being written */
-    default:
-        close_now(c, false);
-        break;
-    }
+    if (!c->stash.length || !carries_bytes(c)) /* else it is the end of what lies there */
+        end_of_input(c);
     http_loop_leave(&c->home->loop);
 }
 
