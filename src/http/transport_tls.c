@@ -242,6 +242,9 @@ static bool read_plain(tls_transport *t)
 static void on_input(void *owner, char *data, size_t length)
 {
     tls_transport *t = owner;
+
+    if (t->ended) /* nobody reads what comes behind the goodbye, so it must not gather */
+        return;
     bool well = length <= INT32_MAX && BIO_write(t->from_peer, data, (int)length) == (int)length;
 
     if (well && !t->ready) {
