@@ -142,6 +142,23 @@ static void test_nothing_is_kept_after_the_end(void **state)
     wire_done(&w);
 }
 
+/* A peer may have its keys renewed as often as it likes, as long as it reads what that makes us say. */
+static void test_answers_that_nobody_reads_do_not_gather(void **state)
+{
+    wire w;
+
+    (void)state;
+    wire_open(&w);
+    w.stuck = true;
+    for (int i = 0; i < 10000 && !w.broken; i++) {
+        assert_int_equal(SSL_key_update(w.ssl, SSL_KEY_UPDATE_REQUESTED), 1);
+        assert_int_equal(SSL_write(w.ssl, "x", 1), 1);
+        wire_carry(&w);
+    }
+    assert_true(w.broken);
+    wire_done(&w);
+}
+
 static int set_up(void **state)
 {
     char folder[] = "/tmp/agentcore-tls-XXXXXX", certificate[96], key[96];
@@ -169,6 +186,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_nothing_is_kept_after_the_end),
+        cmocka_unit_test(test_answers_that_nobody_reads_do_not_gather),
     };
 
     return cmocka_run_group_tests(tests, set_up, tear_down);
