@@ -237,12 +237,12 @@ static ac_status receive_locked(ws_client *ws, http_ws_message *ret_message, uin
         bool heard = false;
         ac_status status = ws->close_code || ws->aborted ? AC_ERR_CLOSED : read_locked(ws, ret_message, &heard);
 
+        if (heard)
+            heard_something_locked(ws);
         if (status == AC_ERR_CLOSED)
             return closed_locked(ws, err);
         if (status != AC_ERR_AGAIN)
             return status == AC_OK ? AC_OK : ac_error_set(err, status, "no memory for a WebSocket message");
-        if (heard)
-            heard_something_locked(ws);
         mind_silence_locked(ws);
         short events = (short)(POLLIN | (unsent_locked(ws) ? POLLOUT : 0));
         uint64_t look_ms = MIN(until, ws->silence_due_ms);
