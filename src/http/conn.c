@@ -459,8 +459,8 @@ static void probe_expired(deadline *d)
     }
     if (++c->probe_rounds % HTTP_PROBE_RESEND_ROUNDS == 1) {
         pthread_mutex_lock(&x->lock);
-        if (x->state == EXCHANGE_STREAMING && x->probe && !x->finished && !x->pending.length && !x->inflight &&
-            buf_append_text(&x->pending, x->probe) == AC_OK)
+        if (x->state == EXCHANGE_STREAMING && x->framing != HTTP_FRAMING_NONE && x->probe && !x->finished &&
+            !x->pending.length && !x->inflight && buf_append_text(&x->pending, x->probe) == AC_OK)
             http_exchange_schedule(x);
         pthread_mutex_unlock(&x->lock);
     }

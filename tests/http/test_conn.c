@@ -1,5 +1,5 @@
-/* test_conn.c - connections at their edges, without threads: clients that have closed their sending side, and heads that
- * could not be written. */
+/* test_conn.c - connections at their edges, without threads: clients that have closed their sending side, and answers
+ * that could not be written, or have no body. */
 #include "http/conn.h"
 
 #include "base/clock.h"
@@ -43,6 +43,14 @@ static void answer_twice(http_exchange *x)
     http_exchange_unref(x);
 }
 
+/* A stream without events; its end comes with the connection's. */
+static void answer_stream(http_exchange *x, int status)
+{
+    assert_int_equal(http_stream_begin(x, &(http_response){.status = status}, ":probe:"), AC_OK);
+    assert_int_equal(http_stream_write(x, "data", 4), AC_OK);
+    http_exchange_unref(x);
+}
+
 static void on_request(http_exchange *x, void *user)
 {
     const char *target = http_exchange_request(x)->target;
@@ -50,6 +58,10 @@ static void on_request(http_exchange *x, void *user)
     (void)user;
     if (strcmp(target, "/hold") == 0)
         held = x;
+    else if (strcmp(target, "/stream") == 0)
+        answer_stream(x, 200);
+    else if (strcmp(target, "/empty") == 0)
+        answer_stream(x, 204);
     else if (strcmp(target, "/huge") == 0)
         answer_twice(x);
     else
@@ -152,12 +164,46 @@ static void a_half_closed_client_that_leaves_is_noticed(void **state)
     free_server(server);
 }
 
+/* An answer that has no body has none, also when it is a stream: no framing of one, and nothing to see whether a
+ * half-closed client still listens.  The one that has one is looked after last. */
+static void a_stream_without_body_is_a_head(void **state)
+{
+    static const char *const requests[] = {"HEAD /stream HTTP/1.1\r\nHost: h\r\n\r\n", REQUEST("/empty"),
+                                           REQUEST("/stream")};
+    http_server *server = make_server();
+    uint64_t until = clock_monotonic_ms() + LONG_MS;
+    http_memory *m[3];
+
+    (void)state;
+    for (int i = 0; i < 3; i++) {
+        m[i] = http_memory_connect(server);
+        say(m[i], requests[i]);
+        http_memory_send(m[i], NULL, 0);
+        turn(server);
+    }
+    while (!heard(m[2], ":probe:") && clock_monotonic_ms() < until)
+        http_memory_pump(server, 50);
+    assert_true(heard(m[2], "4\r\ndata\r\n7\r\n:probe:\r\n"));
+    assert_true(heard(m[0], "HTTP/1.1 200 OK\r\n"));
+    assert_true(heard(m[1], "HTTP/1.1 204 No Content\r\n"));
+    assert_false(heard(m[1], "Transfer-Encoding"));
+    for (int i = 0; i < 3; i++) {
+        size_t length;
+        const char *got = http_memory_received(m[i], &length);
+
+        assert_true(i == 2 || memcmp(got + length - 4, "\r\n\r\n", 4) == 0);
+        http_memory_free(m[i]);
+    }
+    free_server(server);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_head_that_failed_leaves_nothing),
         cmocka_unit_test(a_half_closed_client_gets_all_its_answers),
         cmocka_unit_test(a_half_closed_client_that_leaves_is_noticed),
+        cmocka_unit_test(a_stream_without_body_is_a_head),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
