@@ -17,13 +17,18 @@ void *__wrap_calloc(size_t count, size_t size);
 /* Allocations that still succeed before one fails; negative: all do. */
 static int allocations_left = -1;
 static bool has_failed;
+static bool keeps_failing; /* and all after it, until allocations_left is set anew */
 
 static bool may_allocate(void)
 {
     if (allocations_left < 0)
         return true;
-    if (allocations_left-- > 0)
+    if (allocations_left > 0) {
+        allocations_left--;
         return true;
+    }
+    if (!keeps_failing)
+        allocations_left = -1;
     has_failed = true;
     return false;
 }

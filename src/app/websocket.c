@@ -76,8 +76,14 @@ static void refuse(app_call *call)
     if (call->websocket.refused)
         return;
     call->websocket.refused = true;
-    if (reply_text(&call->reply, 403, "") != AC_OK || reply_send_answer(&call->reply) != AC_OK)
+
+    ac_status status = reply_text(&call->reply, 403, "");
+    if (status == AC_OK)
+        status = reply_send_answer(&call->reply);
+    if (status == AC_ERR_CLOSED)
         ac_log_debug("A refused WebSocket connection was gone already");
+    else if (status != AC_OK)
+        call_answer_bare(call->x);
 }
 
 ac_status ac_websocket_receive(ac_websocket *websocket, ac_message *ret_message, int timeout_ms)
@@ -334,6 +340,7 @@ static void serve_events(app_call *call)
         call->websocket.accepted = true; /* on_open may already send */
         if (accept_with(&call->websocket, NULL, &events) != AC_OK) {
             call->websocket.accepted = false;
+            refuse(call);
             websocket_over(call);
         }
     }

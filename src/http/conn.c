@@ -123,7 +123,10 @@ static void deliver(http_conn *c)
     http_service *service = &c->home->server->service;
 
     c->phase = CONN_HANDLING;
-    deadline_disarm(&c->home->loop, &c->read_due);
+    if (c->peer_eof) /* one of several that came before the end */
+        deadline_arm(&c->home->loop, &c->home->probe_due, &c->read_due);
+    else
+        deadline_disarm(&c->home->loop, &c->read_due);
     service->on_request(http_exchange_ref(x), service->user);
 }
 
@@ -260,8 +263,34 @@ static void on_input(void *owner, char *data, size_t length)
     http_loop_leave(&c->home->loop);
 }
 
+/* After an upgrade, when what cannot be used yet waits, and the end behind it too. */
+static bool carries_bytes(const http_conn *c)
+{
+    return c->phase == CONN_WEBSOCKET || c->phase == CONN_TUNNEL;
+}
+
+/* The peer sends no more, and all that it has sent is used, or will be as requests are answered. */
+static void end_of_input(http_conn *c)
+{
+    switch (c->phase) {
+    case CONN_HANDLING:
+        deadline_arm(&c->home->loop, &c->home->probe_due, &c->read_due);
+        break;
+    case CONN_TUNNEL:
+        http_tunnel_eof(c);
+        break;
+    case CONN_REFUSING:
+        break; /* the answer is still being written */
+    default:
+        close_now(c, false);
+        break;
+    }
+}
+
 void http_conn_resume(http_conn *c)
 {
+    bool had_some = c->stash.length > 0;
+
     if (c->in_input)
         return;
     c->in_input = true;
@@ -283,6 +312,8 @@ void http_conn_resume(http_conn *c)
         read_on(c);
     if (c->peer_eof && (c->phase == CONN_IDLE || c->phase == CONN_READING))
         close_now(c, false); /* the rest of the request will never come */
+    else if (c->peer_eof && had_some && !c->stash.length && carries_bytes(c))
+        end_of_input(c);
 }
 
 static void on_eof(void *owner)
@@ -292,19 +323,8 @@ static void on_eof(void *owner)
     http_loop_enter(&c->home->loop);
     c->peer_eof = true;
     c->reading = false;
-    switch (c->phase) {
-    case CONN_HANDLING:
-        deadline_arm(&c->home->loop, &c->home->probe_due, &c->read_due);
-        break;
-    case CONN_TUNNEL:
-        http_tunnel_eof(c);
-        break;
-    case CONN_REFUSING:
-        break; /* the answer is still being written */
-    default:
-        close_now(c, false);
-        break;
-    }
+    if (!c->stash.length || !carries_bytes(c)) /* else it is the end of what lies there */
+        end_of_input(c);
     http_loop_leave(&c->home->loop);
 }
 
@@ -323,7 +343,9 @@ void http_conn_exchange_done(http_conn *c)
     bool keep = c->exchange->keep_alive && !c->idle_cut && c->exchange->framing != HTTP_FRAMING_CLOSE;
 
     drop_exchange(c, false);
-    if (keep && !(c->peer_eof && !c->stash.length))
+    /* After the peer's end there may be more to answer: in the stash, or in what is being used right now, whose end
+     * http_conn_resume looks at. */
+    if (keep && (!c->peer_eof || c->stash.length || c->in_input))
         go_idle(c);
     else if (c->stash.length)
         http_conn_linger(c); /* unread input: closing now could destroy the answer on its way */
@@ -437,8 +459,8 @@ static void probe_expired(deadline *d)
     }
     if (++c->probe_rounds % HTTP_PROBE_RESEND_ROUNDS == 1) {
         pthread_mutex_lock(&x->lock);
-        if (x->state == EXCHANGE_STREAMING && x->probe && !x->finished && !x->pending.length && !x->inflight &&
-            buf_append_text(&x->pending, x->probe) == AC_OK)
+        if (x->state == EXCHANGE_STREAMING && x->framing != HTTP_FRAMING_NONE && x->probe && !x->finished &&
+            !x->pending.length && !x->inflight && buf_append_text(&x->pending, x->probe) == AC_OK)
             http_exchange_schedule(x);
         pthread_mutex_unlock(&x->lock);
     }

@@ -282,9 +282,15 @@ static void schedule_answer(http_exchange *x)
     http_loop_hold(x->loop, &http_exchange_ref(x)->flush_task);
 }
 
+/* How the body of an answer with this status is framed, unless it can have none. */
+static http_framing framing_for(int status, http_framing otherwise)
+{
+    return status == 204 || status == 304 ? HTTP_FRAMING_NONE : otherwise;
+}
+
 static bool body_allowed(const http_exchange *x, int status)
 {
-    return !x->message.request.head && status >= 200 && status != 204 && status != 304;
+    return !x->message.request.head && status >= 200 && framing_for(status, HTTP_FRAMING_LENGTH) != HTTP_FRAMING_NONE;
 }
 
 static bool stays_open(const http_exchange *x)
@@ -295,12 +301,18 @@ static bool stays_open(const http_exchange *x)
 static ac_status begin_locked(http_exchange *x, const http_response *response, exchange_state state,
                               http_framing framing, size_t length)
 {
+    ac_status status;
+
     if (x->state != EXCHANGE_OPEN)
         return AC_ERR_STATE;
     if (atomic_load(&x->gone))
         return AC_ERR_CLOSED;
     x->keep_alive = stays_open(x);
-    AC_TRY(http_head_write(&x->head, response, framing, length, x->message.request.minor_version, x->keep_alive));
+    status = http_head_write(&x->head, response, framing, length, x->message.request.minor_version, x->keep_alive);
+    if (status != AC_OK) {
+        x->head.length = 0; /* the answer that says so begins afresh */
+        return status;
+    }
     x->state = state;
     x->framing = framing;
     return AC_OK;
@@ -309,7 +321,7 @@ static ac_status begin_locked(http_exchange *x, const http_response *response, e
 ac_status http_respond(http_exchange *x, const http_response *response, buf *body)
 {
     buf taken = body ? buf_move(body) : (buf){0};
-    http_framing framing = response->status == 204 || response->status == 304 ? HTTP_FRAMING_NONE : HTTP_FRAMING_LENGTH;
+    http_framing framing = framing_for(response->status, HTTP_FRAMING_LENGTH);
     ac_status status;
 
     pthread_mutex_lock(&x->lock);
@@ -331,7 +343,8 @@ ac_status http_respond(http_exchange *x, const http_response *response, buf *bod
 
 ac_status http_stream_begin(http_exchange *x, const http_response *response, const char *probe)
 {
-    http_framing framing = x->message.request.minor_version == 0 ? HTTP_FRAMING_CLOSE : HTTP_FRAMING_CHUNKED;
+    http_framing framing = framing_for(response->status, x->message.request.minor_version == 0 ? HTTP_FRAMING_CLOSE
+                                                                                               : HTTP_FRAMING_CHUNKED);
     ac_status status;
 
     pthread_mutex_lock(&x->lock);
@@ -377,8 +390,8 @@ static ac_status write_locked(http_exchange *x, const void *data, size_t length)
         return AC_ERR_STATE;
     AC_TRY(http_exchange_wait_room(x, length));
     if (x->framing == HTTP_FRAMING_NONE)
-        return AC_OK;
-    if (!x->pending.data)
+        length = 0; /* the head alone */
+    else if (!x->pending.data)
         AC_TRY(buf_reserve(&x->pending, MAX(length, STREAM_FIRST_BYTES)));
     AC_TRY(buf_append(&x->pending, data, length));
     http_exchange_schedule(x);

@@ -17,6 +17,7 @@
 #define PIECE_BYTES 65536          /* plaintext that is encrypted at a time */
 #define PLAIN_BYTES 16384          /* a record holds no more */
 #define HANDSHAKE_BYTES_MAX 131072 /* what a peer may send before the handshake is done */
+#define REPLIES_BYTES_MAX 65536    /* what OpenSSL itself says (to renewed keys) to a peer that takes nothing */
 #define BUFS_MAX 8
 
 struct http_tls {
@@ -89,8 +90,10 @@ static int send_below(tls_transport *t)
     uv_buf_t buf = {.base = data, .len = (size_t)length};
     ssize_t taken;
 
-    if (length <= 0 || t->flying)
+    if (length <= 0)
         return 0;
+    if (t->flying)
+        return length <= REPLIES_BYTES_MAX ? 0 : UV_ENOBUFS;
     taken = t->inner->ops->try_write(t->inner, &buf, 1);
     if (taken < 0)
         return (int)taken;
@@ -242,6 +245,9 @@ static bool read_plain(tls_transport *t)
 static void on_input(void *owner, char *data, size_t length)
 {
     tls_transport *t = owner;
+
+    if (t->ended) /* nobody reads what comes behind the goodbye, so it must not gather */
+        return;
     bool well = length <= INT32_MAX && BIO_write(t->from_peer, data, (int)length) == (int)length;
 
     if (well && !t->ready) {

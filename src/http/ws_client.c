@@ -4,6 +4,9 @@
  * frame is put into pending whole and then leaves in pieces, by whichever thread finds the socket writable, so that
  * a sender who runs out of time leaves no half frame behind.  A receiver answers pings by putting a pong there too.
  *
+ * What TLS could not send it must be given again from the same place and at the same length.  So while pending is being
+ * sent it stays as it is, and frames that come meanwhile gather in behind.
+ *
  * close_code is set once: by the server's close, by a lost or broken connection, or by ws_client_abort. */
 #include "http/ws_client_internal.h"
 
@@ -66,6 +69,27 @@ static bool unsent_locked(const ws_client *ws)
     return ws->sent < ws->pending.length;
 }
 
+static size_t unsent_bytes_locked(const ws_client *ws)
+{
+    return ws->pending.length - ws->sent + ws->behind.length;
+}
+
+/* Where the next frame goes. */
+static buf *out_locked(ws_client *ws)
+{
+    return unsent_locked(ws) ? &ws->behind : &ws->pending;
+}
+
+/* When pending is sent, what has gathered behind it comes next. */
+static void turn_over_locked(ws_client *ws)
+{
+    if (unsent_locked(ws))
+        return;
+    buf_done(&ws->pending);
+    ws->pending = buf_move(&ws->behind);
+    ws->sent = 0;
+}
+
 /* Send what the socket takes. */
 static void flush_locked(ws_client *ws)
 {
@@ -80,13 +104,7 @@ static void flush_locked(ws_client *ws)
             set_code_locked(ws, WS_CODE_ABNORMAL);
         if (code != CURLE_OK)
             return;
-    }
-    if (!unsent_locked(ws)) {
-        buf_done(&ws->pending);
-        ws->sent = 0;
-    } else if (ws->sent > PENDING_BYTES_MAX) {
-        buf_consume(&ws->pending, ws->sent);
-        ws->sent = 0;
+        turn_over_locked(ws);
     }
 }
 
@@ -114,9 +132,9 @@ static ac_status send_locked(ws_client *ws, ws_opcode opcode, const void *data, 
 
     if (ws->close_code || ws->aborted || ws->writer.closed)
         return closed_locked(ws, err);
-    if (ws->pending.length - ws->sent > PENDING_BYTES_MAX)
+    if (unsent_bytes_locked(ws) > PENDING_BYTES_MAX)
         return ac_error_set(err, AC_ERR_AGAIN, "%s does not read what was sent before", ws->origin);
-    status = ws_write(&ws->writer, opcode, data, length, &ws->pending);
+    status = ws_write(&ws->writer, opcode, data, length, out_locked(ws));
     if (status != AC_OK)
         return ac_error_set(err, status, "the WebSocket message cannot be sent");
     return wait_flushed_locked(ws, until, err);
@@ -140,7 +158,7 @@ ac_status ws_client_send(ws_client *ws, ws_opcode opcode, const void *data, size
 static void answer_close_locked(ws_client *ws, int told, int sent, const char *reason)
 {
     set_code_locked(ws, told);
-    if (!ws->writer.closed && ws_write_close(&ws->writer, sent, reason, &ws->pending) == AC_OK)
+    if (!ws->writer.closed && ws_write_close(&ws->writer, sent, reason, out_locked(ws)) == AC_OK)
         flush_locked(ws);
 }
 
@@ -163,8 +181,8 @@ static ac_status on_event_locked(ws_client *ws, const ws_event *event, http_ws_m
     case WS_EVENT_MESSAGE:
         return take_message(event, ret_message);
     case WS_EVENT_PING:
-        if (ws->pending.length - ws->sent <= PENDING_PONG_MAX && !ws->writer.closed &&
-            ws_write(&ws->writer, WS_PONG, event->data, event->length, &ws->pending) == AC_OK)
+        if (unsent_bytes_locked(ws) <= PENDING_PONG_MAX && !ws->writer.closed &&
+            ws_write(&ws->writer, WS_PONG, event->data, event->length, out_locked(ws)) == AC_OK)
             flush_locked(ws);
         return AC_ERR_AGAIN;
     case WS_EVENT_CLOSE:
@@ -225,7 +243,7 @@ static void mind_silence_locked(ws_client *ws)
     }
     ws->pinged = true;
     ws->silence_due_ms = now + ws->ping_timeout_ms;
-    if (!ws->writer.closed && ws_write(&ws->writer, WS_PING, NULL, 0, &ws->pending) == AC_OK)
+    if (!ws->writer.closed && ws_write(&ws->writer, WS_PING, NULL, 0, out_locked(ws)) == AC_OK)
         flush_locked(ws);
 }
 
@@ -237,12 +255,12 @@ static ac_status receive_locked(ws_client *ws, http_ws_message *ret_message, uin
         bool heard = false;
         ac_status status = ws->close_code || ws->aborted ? AC_ERR_CLOSED : read_locked(ws, ret_message, &heard);
 
+        if (heard)
+            heard_something_locked(ws);
         if (status == AC_ERR_CLOSED)
             return closed_locked(ws, err);
         if (status != AC_ERR_AGAIN)
             return status == AC_OK ? AC_OK : ac_error_set(err, status, "no memory for a WebSocket message");
-        if (heard)
-            heard_something_locked(ws);
         mind_silence_locked(ws);
         short events = (short)(POLLIN | (unsent_locked(ws) ? POLLOUT : 0));
         uint64_t look_ms = MIN(until, ws->silence_due_ms);
@@ -286,7 +304,7 @@ ac_status ws_client_close(ws_client *ws, int code, const char *reason, int timeo
         return ac_error_set(err, AC_ERR_INVALID, "close code %d cannot be sent", code);
     pthread_mutex_lock(&ws->lock);
     if (!ws->writer.closed && !ws->close_code)
-        status = ws_write_close(&ws->writer, code, reason, &ws->pending);
+        status = ws_write_close(&ws->writer, code, reason, out_locked(ws));
     if (status == AC_OK)
         status = wait_flushed_locked(ws, until, err);
     mine = !ws->receiving && status == AC_OK;

@@ -296,7 +296,7 @@ ac_status ws_client_connect(const ws_client_options *options, ws_client **ret_ws
     if (!ws)
         return ac_error_set(err, AC_ERR_NOMEM, "no memory for a WebSocket");
     ws->fd = CURL_SOCKET_BAD;
-    ws->pending = BUF_INIT(SIZE_MAX / 2);
+    ws->pending = ws->behind = BUF_INIT(SIZE_MAX / 2);
     pthread_mutex_init(&ws->lock, NULL);
     head_gatherer_init(&ws->head, WS_CLIENT_INPUT_BYTES);
     ws->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -326,6 +326,7 @@ void ws_client_free(ws_client *ws)
     ws_reader_done(&ws->reader);
     head_gatherer_done(&ws->head);
     buf_done(&ws->pending);
+    buf_done(&ws->behind);
     free(ws->input);
     pthread_mutex_destroy(&ws->lock);
     free(ws);

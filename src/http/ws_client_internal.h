@@ -23,7 +23,8 @@ struct ws_client {
     ws_writer writer;
     char *input; /* WS_CLIENT_INPUT_BYTES: bytes [input_at, input_end) are not read yet */
     size_t input_at, input_end;
-    buf pending; /* frames, of which sent bytes are gone */
+    buf pending; /* frames, of which sent bytes are gone; left alone until all of them are */
+    buf behind;  /* more frames, while pending is being sent */
     size_t sent;
     bool receiving, aborted;
     bool close_received;

@@ -9,12 +9,16 @@
 #include <openssl/x509v3.h>
 #include <signal.h>
 
+#define HUGE_BYTES ((size_t)48 << 20) /* more than all buffers between two sockets hold */
+#define LONG_MS 20000
+
 typedef struct fixture {
     char ca_file[64];
     X509 *ca;
     EVP_PKEY *ca_key;
     SSL_CTX *context;
     int listener, port;
+    int gate[2]; /* a pipe: the peer of /slow reads on when there is a byte in it */
     pthread_t thread;
 } fixture;
 
@@ -46,7 +50,29 @@ static X509 *make_certificate(EVP_PKEY *key, const char *name, const char *exten
 
 /* ---- the peer ---- */
 
-static void answer_tls(SSL *ssl)
+/* Accept the WebSocket, read nothing until the gate opens, then all of the huge message, and answer. */
+static void be_slow(const fixture *f, SSL *ssl, const char *request)
+{
+    char accept_key[WS_ACCEPT_SIZE], key[WS_KEY_SIZE] = "", answer[16384];
+    size_t heard = 0, got;
+
+    memcpy(key, strstr(request, "Sec-WebSocket-Key: ") + strlen("Sec-WebSocket-Key: "), WS_KEY_SIZE - 1);
+    if (ws_accept_key(key, accept_key) != AC_OK)
+        abort();
+    int size = snprintf(answer, sizeof answer,
+                        "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+                        "Sec-WebSocket-Accept: %s\r\n\r\n",
+                        accept_key);
+    SSL_write(ssl, answer, size);
+    (void)!read(f->gate[0], answer, 1);
+    while (heard < HUGE_BYTES && SSL_read_ex(ssl, answer, sizeof answer, &got) == 1)
+        heard += got;
+    SSL_write(ssl, "\x81\x02hi", 4);
+    while (SSL_read_ex(ssl, answer, sizeof answer, &got) == 1)
+        ;
+}
+
+static void answer_tls(const fixture *f, SSL *ssl)
 {
     static const char answer[] = "HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nsecure";
     char request[8192];
@@ -60,6 +86,10 @@ static void answer_tls(SSL *ssl)
         request[length] = '\0';
         if (strstr(request, "\r\n\r\n"))
             break;
+    }
+    if (strstr(request, "GET /slow ")) {
+        be_slow(f, ssl, request);
+        return;
     }
     SSL_write(ssl, answer, (int)strlen(answer));
     SSL_shutdown(ssl);
@@ -81,7 +111,7 @@ static void *run_tls(void *arg)
         SSL *ssl = SSL_new(f->context);
         SSL_set_fd(ssl, fd);
         if (SSL_accept(ssl) == 1)
-            answer_tls(ssl);
+            answer_tls(f, ssl);
         SSL_free(ssl);
         close(fd);
     }
@@ -105,6 +135,7 @@ static int set_up(void **state)
     assert_true(file && PEM_write_X509(file, f->ca));
     fclose(file);
     f->listener = listen_anywhere(&f->port);
+    assert_int_equal(pipe(f->gate), 0);
     assert_int_equal(pthread_create(&f->thread, NULL, run_tls, f), 0);
     *state = f;
     return 0;
@@ -117,6 +148,8 @@ static int tear_down(void **state)
     shutdown(f->listener, SHUT_RDWR);
     pthread_join(f->thread, NULL);
     close(f->listener);
+    close(f->gate[0]);
+    close(f->gate[1]);
     unlink(f->ca_file);
     SSL_CTX_free(f->context);
     X509_free(f->ca);
@@ -184,12 +217,45 @@ static void websockets_check_too(void **state)
     assert_non_null(strstr(err.message, "answered 200"));
 }
 
+/* TLS wants to be given again what it could not send, from the place where it was, whatever is sent behind it. */
+static void pings_behind_a_message_do_not_move_it(void **state)
+{
+    fixture *f = *state;
+    http_ws_message message;
+    ac_error err = {0};
+    ws_client *ws;
+    char url[64];
+
+    snprintf(url, sizeof url, "wss://127.0.0.1:%d/slow", f->port);
+    ws_client_options options = {.url = url, .ca_file = f->ca_file, .no_proxy = true, .no_deflate = true};
+    options.ping_interval_ms = 1;
+    if (ws_client_connect(&options, &ws, &err) != AC_OK)
+        fail_msg("%s", err.message);
+    char *huge = calloc(1, HUGE_BYTES);
+    ac_status sent = ws_client_send(ws, WS_BINARY, huge, HUGE_BYTES, 100, &err);
+    ac_status refused = ws_client_send(ws, WS_TEXT, "no room", 7, 0, &err);
+    ac_status pinged = ws_client_receive(ws, &message, 50, &err); /* and sends one */
+    assert_int_equal(write(f->gate[1], "", 1), 1);
+    message = (http_ws_message){0};
+    ac_status received = ws_client_receive(ws, &message, LONG_MS, &err);
+    ws_client_free(ws); /* before anything fails: the peer waits for this */
+    free(huge);
+    assert_int_equal(sent, AC_ERR_TIMEOUT);
+    assert_int_equal(refused, AC_ERR_AGAIN);
+    assert_int_equal(pinged, AC_ERR_TIMEOUT);
+    if (received != AC_OK)
+        fail_msg("%s", err.message);
+    assert_memory_equal(message.data, "hi", 3);
+    free(message.data);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(known_authorities_are_trusted, set_up, tear_down),
         cmocka_unit_test_setup_teardown(unknown_ones_and_wrong_names_are_not, set_up, tear_down),
         cmocka_unit_test_setup_teardown(websockets_check_too, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(pings_behind_a_message_do_not_move_it, set_up, tear_down),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

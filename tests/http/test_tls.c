@@ -7,9 +7,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <openssl/err.h>
-#include <openssl/pem.h>
 #include <openssl/ssl.h>
-#include <openssl/x509v3.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -22,7 +20,12 @@
 
 #include <cmocka.h>
 
+#include "tls_certificate.h"
+
 #define BIG_BYTES ((size_t)8 << 20)
+
+#define MESSAGE_BYTES 1000
+#define LONG_MS 20000
 
 typedef struct fixture {
     char folder[64], certificate[96], key[96];
@@ -32,32 +35,54 @@ typedef struct fixture {
     pthread_mutex_t lock;
     pthread_cond_t changed;
     int port;
+    http_exchange *upgraded;
+    char tunnelled[8]; /* what came through it: one letter each, '.' is the end */
 } fixture;
 
 static fixture f;
 
-static void make_certificate(void)
+static void tell_upgraded(http_exchange *x)
 {
-    EVP_PKEY *key = EVP_EC_gen("P-256");
-    X509 *x = X509_new();
-    FILE *file;
+    pthread_mutex_lock(&f.lock);
+    f.upgraded = x;
+    pthread_cond_broadcast(&f.changed);
+    pthread_mutex_unlock(&f.lock);
+}
 
-    ASN1_INTEGER_set(X509_get_serialNumber(x), 1);
-    X509_gmtime_adj(X509_getm_notBefore(x), -60);
-    X509_gmtime_adj(X509_getm_notAfter(x), 3600);
-    X509_set_pubkey(x, key);
-    X509_NAME_add_entry_by_txt(X509_get_subject_name(x), "CN", MBSTRING_ASC, (const unsigned char *)"localhost", -1, -1,
-                               0);
-    X509_set_issuer_name(x, X509_get_subject_name(x));
-    assert_true(X509_sign(x, key, EVP_sha256()) > 0);
-    file = fopen(f.certificate, "w");
-    PEM_write_X509(file, x);
-    fclose(file);
-    file = fopen(f.key, "w");
-    PEM_write_PrivateKey(file, key, NULL, NULL, 0, NULL, NULL);
-    fclose(file);
-    X509_free(x);
-    EVP_PKEY_free(key);
+static void note(char what)
+{
+    pthread_mutex_lock(&f.lock);
+    f.tunnelled[strlen(f.tunnelled)] = what;
+    pthread_cond_broadcast(&f.changed);
+    pthread_mutex_unlock(&f.lock);
+}
+
+/* Takes one piece, and then no more for now. */
+static void on_tunnel_data(http_exchange *x, char *data, size_t length, void *user)
+{
+    (void)length;
+    (void)user;
+    http_tunnel_pause(x, true);
+    note(data[0]);
+}
+
+static void on_tunnel_eof(http_exchange *x, void *user)
+{
+    (void)x;
+    (void)user;
+    note('.');
+}
+
+static void upgrade(http_exchange *x)
+{
+    static const http_tunnel_events events = {.on_data = on_tunnel_data, .on_eof = on_tunnel_eof};
+    http_ws_options options = {.message_bytes_max = MESSAGE_BYTES, .no_deflate = true};
+
+    if (strcmp(http_exchange_request(x)->target, "/tunnel") == 0)
+        assert_int_equal(http_tunnel_begin(x, NULL, 0, &events), AC_OK);
+    else
+        assert_int_equal(http_ws_accept(x, &options), AC_OK);
+    tell_upgraded(x);
 }
 
 static void on_request(http_exchange *x, void *user)
@@ -66,6 +91,10 @@ static void on_request(http_exchange *x, void *user)
     buf body = BUF_INIT(2 * BIG_BYTES);
 
     (void)user;
+    if (r->websocket) {
+        upgrade(x);
+        return;
+    }
     if (strcmp(r->target, "/big") == 0) {
         assert_int_equal(buf_reserve(&body, BIG_BYTES), AC_OK);
         for (size_t i = 0; i < BIG_BYTES; i++)
@@ -102,7 +131,7 @@ static int set_up(void **state)
     assert_non_null(mkdtemp(f.folder));
     snprintf(f.certificate, sizeof f.certificate, "%s/cert.pem", f.folder);
     snprintf(f.key, sizeof f.key, "%s/key.pem", f.folder);
-    make_certificate();
+    tls_certificate_write(f.certificate, f.key);
     assert_int_equal(http_tls_new(f.certificate, f.key, &f.tls, NULL), AC_OK);
     f.server = http_server_new(
         &(http_server_options){.loops = 1, .wrap = http_tls_wrap, .wrap_user = f.tls, .header_timeout_ms = 2000},
@@ -251,6 +280,108 @@ static void test_half_close_still_answers(void **state)
     goodbye(&c);
 }
 
+/* ---- what arrives in one piece with the goodbye ---- */
+
+#define UPGRADE(target)                                                                                                \
+    "GET " target " HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"                              \
+    "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
+
+static client upgraded(const char *request)
+{
+    client c = hello(TLS1_3_VERSION);
+    char answer[512];
+
+    assert_int_equal(SSL_connect(c.ssl), 1);
+    say(&c, request);
+    assert_true(SSL_read(c.ssl, answer, sizeof answer) > 12);
+    assert_memory_equal(answer, "HTTP/1.1 101", 12);
+    return c;
+}
+
+/* Each of the messages in a record of its own, then the end, all in one packet. */
+static void say_all_and_leave(client *c, const buf *messages, int count)
+{
+    BIO *out = BIO_new(BIO_s_mem());
+    char *data;
+
+    SSL_set0_wbio(c->ssl, out);
+    for (int i = 0; i < count; i++)
+        assert_int_equal(SSL_write(c->ssl, messages[i].data, (int)messages[i].length), messages[i].length);
+    SSL_shutdown(c->ssl);
+    long length = BIO_get_mem_data(out, &data);
+    assert_int_equal(send(c->fd, data, (size_t)length, MSG_NOSIGNAL), length);
+}
+
+static http_exchange *take_upgraded(void)
+{
+    http_exchange *x;
+
+    pthread_mutex_lock(&f.lock);
+    while (!f.upgraded)
+        pthread_cond_wait(&f.changed, &f.lock);
+    x = TAKE_PTR(f.upgraded);
+    pthread_mutex_unlock(&f.lock);
+    return x;
+}
+
+static void test_messages_before_the_end_are_delivered(void **state)
+{
+    static const char text[MESSAGE_BYTES] = "";
+    ws_writer writer;
+    buf frames[3];
+
+    (void)state;
+    client c = upgraded(UPGRADE("/ws"));
+    http_exchange *x = take_upgraded();
+    ws_writer_init(&writer, WS_CLIENT, false);
+    for (int i = 0; i < 3; i++) {
+        frames[i] = BUF_INIT(2 * MESSAGE_BYTES);
+        assert_int_equal(ws_write(&writer, WS_BINARY, text, sizeof text, &frames[i]), AC_OK);
+    }
+    say_all_and_leave(&c, frames, 3);
+    for (int i = 0; i < 3; i++) {
+        http_ws_message message;
+        assert_int_equal(http_ws_receive(x, &message, LONG_MS), AC_OK);
+        assert_int_equal(message.length, MESSAGE_BYTES);
+        free(message.data);
+        buf_done(&frames[i]);
+    }
+    assert_int_equal(http_ws_receive(x, &(http_ws_message){0}, LONG_MS), AC_ERR_CLOSED);
+    assert_int_equal(http_ws_close_code(x), WS_CODE_ABNORMAL);
+    http_exchange_unref(x);
+    goodbye(&c);
+}
+
+static void go_on(void *arg)
+{
+    http_tunnel_pause(arg, false);
+}
+
+static void await_tunnelled(const char *wanted)
+{
+    pthread_mutex_lock(&f.lock);
+    while (strlen(f.tunnelled) < strlen(wanted))
+        pthread_cond_wait(&f.changed, &f.lock);
+    assert_string_equal(f.tunnelled, wanted);
+    pthread_mutex_unlock(&f.lock);
+}
+
+static void test_a_paused_tunnel_ends_after_its_bytes(void **state)
+{
+    buf pieces[2] = {{.data = "a", .length = 1}, {.data = "b", .length = 1}};
+
+    (void)state;
+    client c = upgraded(UPGRADE("/tunnel"));
+    http_exchange *x = take_upgraded();
+    say_all_and_leave(&c, pieces, 2);
+    await_tunnelled("a");
+    assert_int_equal(http_server_post(f.server, go_on, x), AC_OK);
+    await_tunnelled("ab.");
+    http_stream_abort(x);
+    http_exchange_unref(x);
+    goodbye(&c);
+}
+
 /* The server closes within its header time-out, or at once. */
 static void expect_end(int fd)
 {
@@ -295,6 +426,8 @@ int main(void)
         cmocka_unit_test(test_old_version_is_refused),
         cmocka_unit_test(test_big_answer_to_a_slow_reader),
         cmocka_unit_test(test_half_close_still_answers),
+        cmocka_unit_test(test_messages_before_the_end_are_delivered),
+        cmocka_unit_test(test_a_paused_tunnel_ends_after_its_bytes),
         cmocka_unit_test(test_no_tls_at_all),
         cmocka_unit_test(test_bad_files),
     };

@@ -262,12 +262,24 @@ static void an_answer_must_come_in_time(void **state)
     script_stop(&peer);
 }
 
-/* ---- a peer that accepts and then says nothing ---- */
+/* ---- a peer that accepts and then says nothing, or answers pings only ---- */
 
 typedef struct mute_peer {
     pthread_t thread;
     int listener, port;
+    bool answers; /* each ping, with a pong and a message right behind it */
 } mute_peer;
+
+/* Up to the close, or the end.  The frames are those of the client for pings and closes without payload. */
+static void mute_listen(const mute_peer *p, int fd)
+{
+    static const char pong_and_message[] = "\x8A\x00\x81\x02hi";
+    unsigned char frame[6];
+
+    while (recv(fd, frame, sizeof frame, MSG_WAITALL) == sizeof frame && frame[0] == 0x89)
+        if (p->answers)
+            (void)!send(fd, pong_and_message, sizeof pong_and_message - 1, MSG_NOSIGNAL);
+}
 
 static void *mute_run(void *arg)
 {
@@ -286,37 +298,49 @@ static void *mute_run(void *arg)
         abort();
     int size = snprintf(answer, sizeof answer, SWITCHING UPGRADED "Sec-WebSocket-Accept: %s\r\n\r\n", accept_key);
     (void)!send(fd, answer, (size_t)size, MSG_NOSIGNAL);
-    while (recv(fd, request, sizeof request, MSG_PEEK) > 0 && recv(fd, request, 1, 0) > 0 && request[0] != (char)0x88)
-        ; /* pings are ignored; a close ends it */
+    mute_listen(p, fd);
     close(fd);
     return NULL;
+}
+
+static ws_client *mute_connect(mute_peer *peer, ws_client_options options)
+{
+    ac_error err = {0};
+    ws_client *ws;
+    char url[64];
+
+    peer->listener = listen_anywhere(&peer->port);
+    assert_int_equal(pthread_create(&peer->thread, NULL, mute_run, peer), 0);
+    snprintf(url, sizeof url, "ws://127.0.0.1:%d/", peer->port);
+    options.url = url;
+    if (ws_client_connect(&options, &ws, &err) != AC_OK)
+        fail_msg("%s", err.message);
+    return ws;
+}
+
+static void mute_end(mute_peer *peer, ws_client *ws)
+{
+    ws_client_free(ws);
+    pthread_join(peer->thread, NULL);
+    close(peer->listener);
 }
 
 /* Also by one who looks in turns that are shorter than the interval. */
 static void notice_silence(int turn_ms)
 {
     uint64_t begun = clock_monotonic_ms();
-    mute_peer peer;
+    mute_peer peer = {0};
+    ws_client *ws = mute_connect(&peer, (ws_client_options){.ping_interval_ms = 30, .ping_timeout_ms = 60});
     ac_status status;
     http_ws_message message;
     ac_error err = {0};
-    ws_client *ws;
-    char url[64];
 
-    peer.listener = listen_anywhere(&peer.port);
-    assert_int_equal(pthread_create(&peer.thread, NULL, mute_run, &peer), 0);
-    snprintf(url, sizeof url, "ws://127.0.0.1:%d/", peer.port);
-    ws_client_options options = {.url = url, .ping_interval_ms = 30, .ping_timeout_ms = 60};
-    if (ws_client_connect(&options, &ws, &err) != AC_OK)
-        fail_msg("%s", err.message);
     do
         status = ws_client_receive(ws, &message, turn_ms, &err);
     while (status == AC_ERR_TIMEOUT && clock_monotonic_ms() < begun + LONG_MS);
     assert_int_equal(status, AC_ERR_CLOSED);
     assert_int_equal(ws_client_close_code(ws), WS_CODE_ABNORMAL);
-    ws_client_free(ws);
-    pthread_join(peer.thread, NULL);
-    close(peer.listener);
+    mute_end(&peer, ws);
 }
 
 static void silence_is_noticed(void **state)
@@ -324,6 +348,23 @@ static void silence_is_noticed(void **state)
     (void)state;
     notice_silence(LONG_MS);
     notice_silence(5);
+}
+
+/* A message says as well as anything that the peer is there: the next ping is not long in coming, and is answered. */
+static void messages_are_no_silence(void **state)
+{
+    mute_peer peer = {.answers = true};
+    ws_client *ws = mute_connect(&peer, (ws_client_options){.ping_interval_ms = 1, .ping_timeout_ms = 5000});
+    http_ws_message message;
+    ac_error err = {0};
+
+    (void)state;
+    for (int i = 0; i < 3; i++) {
+        if (ws_client_receive(ws, &message, LONG_MS, &err) != AC_OK)
+            fail_msg("message %d: %s", i, err.message);
+        free(message.data);
+    }
+    mute_end(&peer, ws);
 }
 
 static void bad_options_are_refused(void **state)
@@ -356,6 +397,7 @@ int main(void)
         cmocka_unit_test(wrong_answers_are_refused),
         cmocka_unit_test(an_answer_must_come_in_time),
         cmocka_unit_test(silence_is_noticed),
+        cmocka_unit_test(messages_are_no_silence),
         cmocka_unit_test(bad_options_are_refused),
     };
 
