@@ -208,10 +208,6 @@ app_call *call_new(ac_app *app, http_exchange *x);
 /* Answer a request for which there is no memory to make a call. */
 void call_refuse(http_exchange *x);
 
-/* An exchange must be answered: when there is no memory for an answer, then without a body, and when there is none for
- * that either, by the end of the connection. */
-void call_answer_bare(http_exchange *x);
-
 /* Middleware, what the route does, middleware, answer; then the call is over, unless it was deferred. */
 void call_run(app_call *call);
 

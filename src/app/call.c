@@ -25,15 +25,9 @@ app_call *call_new(ac_app *app, http_exchange *x)
     return call;
 }
 
-void call_answer_bare(http_exchange *x)
-{
-    if (http_respond(x, &(http_response){.status = 500}, NULL) == AC_ERR_NOMEM)
-        http_stream_abort(x);
-}
-
 void call_refuse(http_exchange *x)
 {
-    call_answer_bare(x);
+    http_respond_bare(x, 500);
     http_exchange_unref(x);
 }
 
@@ -134,7 +128,7 @@ static void finish_answer(app_call *call, ac_status status)
         made = reply_send_answer(reply);
     if (made != AC_OK && made != AC_ERR_CLOSED) {
         ac_log_error("The answer could not be sent: %s", ac_status_text(made));
-        call_answer_bare(call->x);
+        http_respond_bare(call->x, 500);
     }
     call_log_access(call, reply->status ? reply->status : 200);
     call_free(call);

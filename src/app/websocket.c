@@ -83,7 +83,7 @@ static void refuse(app_call *call)
     if (status == AC_ERR_CLOSED)
         ac_log_debug("A refused WebSocket connection was gone already");
     else if (status != AC_OK)
-        call_answer_bare(call->x);
+        http_respond_bare(call->x, 500);
 }
 
 ac_status ac_websocket_receive(ac_websocket *websocket, ac_message *ret_message, int timeout_ms)

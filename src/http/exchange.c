@@ -341,6 +341,12 @@ ac_status http_respond(http_exchange *x, const http_response *response, buf *bod
     return status;
 }
 
+void http_respond_bare(http_exchange *x, int status)
+{
+    if (http_respond(x, &(http_response){.status = status}, NULL) == AC_ERR_NOMEM)
+        http_stream_abort(x);
+}
+
 ac_status http_stream_begin(http_exchange *x, const http_response *response, const char *probe)
 {
     http_framing framing = framing_for(response->status, x->message.request.minor_version == 0 ? HTTP_FRAMING_CLOSE

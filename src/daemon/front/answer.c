@@ -19,6 +19,12 @@ void answer_head(front_job *job, const api_response *response, http_field fields
     job->status = response->status;
 }
 
+static void respond_bare(front_job *job, int code)
+{
+    job->status = code;
+    http_respond_bare(job->exchange, code);
+}
+
 static void respond(front_job *job, api_response *response)
 {
     http_field fields[FRONT_HEADERS_MAX];
@@ -27,16 +33,11 @@ static void respond(front_job *job, api_response *response)
     answer_head(job, response, fields, &head);
 
     ac_status status = http_respond(job->exchange, &head, &response->body);
-    if (status != AC_OK && status != AC_ERR_CLOSED)
+    if (status != AC_OK && status != AC_ERR_CLOSED) {
         ac_log_error("An answer could not be sent: %s", ac_status_text(status));
+        respond_bare(job, 500);
+    }
     api_response_done(response);
-}
-
-static void respond_bare(front_job *job, int code)
-{
-    job->status = code;
-    if (http_respond(job->exchange, &(http_response){.status = code}, NULL) == AC_ERR_NOMEM)
-        ac_log_error("An answer could not be sent: out of memory");
 }
 
 ac_status front_retryable(ac_error *err)
@@ -111,7 +112,7 @@ static void respond_text(front_job *job, int status, const char *type, buf *text
 {
     job->status = status;
     if (http_respond(job->exchange, &(http_response){.status = status, .content_type = type}, text) == AC_ERR_NOMEM)
-        ac_log_error("An answer could not be sent: out of memory");
+        respond_bare(job, 500);
 }
 
 static void answer_health(front_job *job)

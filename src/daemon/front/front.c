@@ -303,8 +303,7 @@ static void run_job(workers_job *work)
 /* No memory for a job, or no thread: say so with the least that can be said. */
 static void refuse(http_exchange *x, int status)
 {
-    if (http_respond(x, &(http_response){.status = status}, NULL) != AC_OK)
-        ac_log_debug("A client was gone before it could be refused");
+    http_respond_bare(x, status);
     http_exchange_unref(x);
 }
 
