@@ -83,8 +83,8 @@ bool http_field_valid(const char *name, const char *value);
  * Errors: AC_ERR_STATE (answered already), AC_ERR_CLOSED, AC_ERR_NOMEM. */
 ac_status http_respond(http_exchange *x, const http_response *response, buf *body) AC_MUST_USE;
 
-/* Answer with a status and nothing else, for whoever could not make an answer: an exchange must be answered.  When there
- * is no memory for this either, the connection ends instead. */
+/* Answer with a status and nothing else, for whoever could not make an answer: an exchange must be answered.  When
+ * there is no memory for this either, the connection ends instead. */
 void http_respond_bare(http_exchange *x, int status);
 
 /* Begin a streamed answer (chunked for HTTP/1.1, until close for 1.0).  probe, a static string or NULL, is something

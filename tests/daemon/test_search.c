@@ -309,7 +309,8 @@ static void test_namespaces(void **state)
 }
 
 /* When several things are asked for, hits that stand beside each other count for less.  A hit of one namespace has a
- * number that the other one has no record of, nor room for one: valgrind and sanitizers tell whether it is used there. */
+ * number that the other one has no record of, nor room for one: valgrind and sanitizers tell whether it is used
+ * there. */
 static void test_several_namespaces(void **state)
 {
     search_namespace namespaces[] = {{"n", 0}, {"m", 0}};

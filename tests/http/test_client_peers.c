@@ -108,8 +108,8 @@ static void peers_may_misbehave(void **state)
     }
 }
 
-/* Before the answer one time-out rules, inside it the other, and neither waits for the other's timer.  An interim answer
- * is no answer yet. */
+/* Before the answer one time-out rules, inside it the other, and neither waits for the other's timer.  An interim
+ * answer is no answer yet. */
 static void each_silence_has_its_own_time(void **state)
 {
     static const struct {

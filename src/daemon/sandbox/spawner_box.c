@@ -217,7 +217,7 @@ void box_refuse(int events, ac_status status, const char *text)
 {
     box_event event = {.kind = EVENT_FAILED, .status = (int32_t)status};
 
-    snprintf(event.text, sizeof event.text, "%s", text);
+    snprintf(event.text, sizeof event.text, "%.*s", (int)sizeof event.text - 1, text);
     tell(&(spawn_box){.events = events}, &event);
 }
 

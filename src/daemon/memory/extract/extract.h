@@ -123,8 +123,8 @@ const char *extractor_engine(const extractor *x);
 
 /* Work out what changes.  Blocks while a model is asked; any thread, many at once.  The changes, their texts and
  * metadata live in a.  Errors: what nearest or the model fails with; AC_ERR_PROTOCOL: the model's answer is not what
- * was asked for, also after it was told so once; AC_ERR_INVALID: the task; AC_ERR_TOO_LARGE: a window of fewer turns may
- * do; AC_ERR_NOMEM.  After a failure there are no changes. */
+ * was asked for, also after it was told so once; AC_ERR_INVALID: the task; AC_ERR_TOO_LARGE: a window of fewer turns
+ * may do; AC_ERR_NOMEM.  After a failure there are no changes. */
 ac_status extract_run(extractor *x, const extract_task *task, arena *a, extract_change **ret_changes, size_t *ret_count,
                       ac_error *err) AC_MUST_USE;
 
