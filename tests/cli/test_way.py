@@ -143,8 +143,7 @@ class Dev(CliCase):
         self.assertEqual(self.ok("invoke", "--local", "--port", port, "x").out, "good day\n")
         os.kill(dev.pid, signal.SIGTERM)
         self.assertEqual(dev.wait(), 0)
-        with self.assertRaises(ProcessLookupError):
-            os.kill(pid, 0)
+        self.assert_ended(pid)
 
     def test_an_agent_that_ends_or_will_not_end(self):
         self.write("agent.py", "import sys\nprint('so short', flush=True)\nsys.exit(7)\n")
@@ -160,6 +159,35 @@ class Dev(CliCase):
         dev.send("\x03")  # a second one does not wait
         dev.expect("is killed")
         self.assertEqual(dev.wait(), 0)
+
+    def test_what_a_script_started_ends_with_it(self):
+        """A child that the script does not end has the port; it ends before the next one starts, and at the end."""
+        port = free_port()
+        wrapper = ("import signal, subprocess, sys\n"
+                   "child = subprocess.Popen([sys.executable, 'server.py', '%s'], stdout=subprocess.PIPE, text=True)\n"
+                   "print(child.stdout.readline(), flush=True)\n%s\n")
+        self.write("server.py", self.AGENT.replace("print('pid', ", "print('edition', sys.argv[1], 'pid', "))
+        self.write("agent.py", wrapper % (1, "signal.pause()"))
+        dev = self.terminal("dev", "--port", port, "--env", "GREETING=good day")
+        children = [int(dev.expect(r"edition 1 pid (\d+)")[1])]
+        dev.expect("is ready")
+        self.write("agent.py", wrapper % (2, "signal.pause() # waits"))
+        dev.expect("starting again")
+        children.append(int(dev.expect(r"edition 2 pid (\d+)")[1]))
+        dev.expect("is ready")
+        self.assert_ended(children[0])
+        self.write("agent.py", wrapper % (3, ""))  # ends, and leaves the child alone
+        children.append(int(dev.expect(r"edition 3 pid (\d+)")[1]))
+        dev.expect("has ended with code 0")
+        dev.send("\x03")
+        dev.expect("work has ended")
+        self.assertEqual(dev.wait(), 0)
+        for child in children:
+            self.assert_ended(child)
+
+    def assert_ended(self, pid):
+        with self.assertRaises(ProcessLookupError):
+            os.kill(pid, 0)
 
     def test_what_counts_as_a_change(self):
         self.write("agent.py", "import builder\nprint('edition', builder.EDITION, flush=True)\n")
