@@ -163,11 +163,12 @@ class Logs(CliCase):
 
     def test_an_output_that_is_full(self):
         self.daemon("echo 2026-01-01T00:00:00Z session text")
-        with open("/dev/full", "wb") as full:
-            done = subprocess.run([PROGRAM, "logs", "hello"], cwd=self.work, env=self.env, stdout=full,
-                                  stderr=subprocess.PIPE, text=True)
-        self.assertEqual((done.returncode, done.stderr),
-                         (1, "agentcore: cannot write to standard output: No space left on device\n"))
+        for command in (["logs", "hello"], ["--help"], ["--version"], ["help", "list"], ["list", "--help"], []):
+            with open("/dev/full", "wb") as full:
+                done = subprocess.run([PROGRAM, *command], cwd=self.work, env=self.env, stdout=full,
+                                      stderr=subprocess.PIPE, text=True)
+            self.assertEqual((done.returncode, done.stderr),
+                             (1, "agentcore: cannot write to standard output: No space left on device\n"), command)
 
     def test_followed_by_nobody(self):
         """`agentcore logs -f | head -n 1` ends with the next line, not with the one after it."""
