@@ -211,24 +211,39 @@ static ac_status confirm(cli *c, const agent *a, ac_error *err)
     return ac_error_set(err, AC_ERR_STATE, "nothing was deleted");
 }
 
-/* All endpoints but DEFAULT, which goes with the runtime. */
+/* All endpoints but DEFAULT, which goes with the runtime.  Listed to the end first, as a token need not survive what is
+ * deleted. */
+static ac_status list_endpoints(const service *s, const agent *a, words *names, ac_error *err)
+{
+    const char *token = NULL;
+
+    do {
+        yyjson_doc *page = NULL;
+        size_t i, count;
+        yyjson_val *each;
+
+        TRY(ac_client_call_pack(s->client, "ListAgentRuntimeEndpoints", &page, err, "{s:s, s:i, s:s?}",
+                                "agentRuntimeId", a->id, "maxResults", 100, "nextToken", token));
+        yyjson_arr_foreach(yyjson_obj_get(yyjson_doc_get_root(page), "runtimeEndpoints"), i, count, each)
+        {
+            if (strcmp(ac_json_string(each, "name", ""), "DEFAULT") != 0)
+                words_add(names, text_of(each, "name"));
+        }
+        token = text_of(yyjson_doc_get_root(page), "nextToken");
+        token = *token ? token : NULL;
+        yyjson_doc_free(page);
+    } while (token);
+    return AC_OK;
+}
+
 static ac_status delete_endpoints(const service *s, const agent *a, const ac_runtime_wait_options *wait, ac_error *err)
 {
-    yyjson_doc *page = NULL;
-    size_t i, count;
-    yyjson_val *each;
-    ac_status status = ac_client_call_pack(s->client, "ListAgentRuntimeEndpoints", &page, err, "{s:s, s:i}",
-                                           "agentRuntimeId", a->id, "maxResults", 100);
+    words names = {0};
 
-    yyjson_arr_foreach(yyjson_obj_get(yyjson_doc_get_root(page), "runtimeEndpoints"), i, count, each)
-    {
-        const char *name = ac_json_string(each, "name", "");
-
-        if (status == AC_OK && strcmp(name, "DEFAULT") != 0)
-            status = ac_runtime_delete_endpoint_and_wait(s->client, a->id, name, wait, err);
-    }
-    yyjson_doc_free(page);
-    return status;
+    TRY(list_endpoints(s, a, &names, err));
+    for (size_t i = 0; i < names.count; i++)
+        TRY(ac_runtime_delete_endpoint_and_wait(s->client, a->id, names.items[i], wait, err));
+    return AC_OK;
 }
 
 static ac_status delete (const service *s, const agent *a, const ac_runtime_wait_options *wait, ac_error *err)
@@ -244,6 +259,19 @@ static ac_status delete (const service *s, const agent *a, const ac_runtime_wait
         artifact_remove_local(s, yyjson_doc_get_root(runtime));
     yyjson_doc_free(runtime);
     return status;
+}
+
+/* A wait that was too short is not a service that does not answer. */
+static ac_status explain_timeout(cli *c, const service *s, const agent *a, ac_error *err)
+{
+    ac_error mine = {.status = AC_OK};
+
+    if (ac_client_call_pack(s->client, "GetAgentRuntime", NULL, &mine, "{s:s}", "agentRuntimeId", a->id) != AC_OK &&
+        mine.http_status == 0)
+        return service_explain(c, s, AC_ERR_TIMEOUT, err);
+    return fail_as(c, EXIT_FAILED, err, AC_ERR_TIMEOUT,
+                   "%s is not deleted yet (%s); agentcore status %s shows what it does", a->name,
+                   textf("%s", err->message), a->name);
 }
 
 /* Forget the deployment when it is this directory's. */
@@ -267,6 +295,7 @@ ac_status run_delete(cli *c, ac_error *err)
 {
     _cleanup_(service_close) service s = {0};
     ac_runtime_wait_options wait = {.poll_interval_ms = POLL_MS};
+    ac_status status;
     long seconds;
     agent a;
 
@@ -278,7 +307,8 @@ ac_status run_delete(cli *c, ac_error *err)
     progress("Deleting %s", a.name);
     if (s.place == PLACE_AWS)
         wait.poll_interval_ms = 0;
-    TRY(service_explain(c, &s, delete (&s, &a, &wait, err), err));
+    status = delete (&s, &a, &wait, err);
+    TRY(status == AC_ERR_TIMEOUT ? explain_timeout(c, &s, &a, err) : service_explain(c, &s, status, err));
     progress_end();
     TRY(forget(c, &s, &a, err));
     if (flag(c, OPT_JSON))
