@@ -143,6 +143,28 @@ static ac_status local_status(cli *c, ac_error *err)
     return print_end(err);
 }
 
+/* What the environment names, unless that is the agentcored of the data directory. */
+static ac_status remote_status(cli *c, const service *s, ac_error *err)
+{
+    TRY(service_explain(c, s, ac_client_call_pack(s->client, "ListAgentRuntimes", NULL, err, "{s:i}", "maxResults", 1),
+                        err));
+    if (flag(c, OPT_JSON))
+        print_json_packed("{s:b, s:s}", "running", 1, "url", s->url);
+    else
+        printf("%s answers; the environment names it\n", s->url);
+    return print_end(err);
+}
+
+static ac_status service_status(cli *c, ac_error *err)
+{
+    _cleanup_(service_close) service s = {0};
+
+    if (flag(c, OPT_DATA_DIR) || !service_in_environment())
+        return local_status(c, err);
+    TRY(service_open(c, &s, err));
+    return s.data_dir ? local_status(c, err) : remote_status(c, &s, err);
+}
+
 ac_status run_status(cli *c, ac_error *err)
 {
     _cleanup_(service_close) service s = {0};
@@ -153,7 +175,7 @@ ac_status run_status(cli *c, ac_error *err)
     if (!name)
         TRY(project_name("local", &own, NULL, err));
     if (!name && !own && !flag(c, OPT_AWS))
-        return local_status(c, err);
+        return service_status(c, err);
     TRY(service_open(c, &s, err));
     TRY(agent_find(c, &s, name, &a, err));
     TRY(service_explain(c, &s, ac_runtime_status(s.client, a.id, option(c, OPT_QUALIFIER), &both, err), err));

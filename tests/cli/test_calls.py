@@ -12,7 +12,7 @@ import subprocess
 import threading
 import unittest
 
-from cli_harness import DEADLINE, PROGRAM, USAGE, CliCase
+from cli_harness import DEADLINE, PROGRAM, UNREACHABLE, USAGE, CliCase, free_port
 
 ARN = "arn:aws:bedrock-agentcore:us-west-2:123456789012:runtime/hello-1234567890"
 SESSION = "0" * 36
@@ -124,6 +124,14 @@ class Calls(CliCase):
         self.agent_with_endpoints(False)
         self.fails(1, "delete", ARN, "--yes", "--timeout", "1",
                    says="hello is not deleted yet .*within 1 seconds.*agentcore status hello")
+
+    def test_the_status_of_what_the_environment_names(self):
+        peer = self.peer(lambda connection, *_: connection.sendall(answer(b"application/json", b'{"agentRuntimes": []}')))
+        self.assertEqual(self.ok("status", "--json").json(), {"running": True, "url": peer.url})
+        self.assertIn(f"{peer.url} answers", self.ok("status").out)
+        self.fails(UNREACHABLE, "status", "--data-dir", self.data, says="agentcored is not running for")
+        self.fails(UNREACHABLE, "status", env={"AWS_ENDPOINT_URL": f"http://127.0.0.1:{free_port()}"},
+                   says="the environment names this endpoint")
 
     def test_what_is_not_utf8(self):
         """A text cannot be made JSON then; an event is shown as it came."""
