@@ -93,7 +93,7 @@ class Calls(CliCase):
         self.assertEqual(peer.heads[-1]["authorization"], "Bearer opaque-token")
 
     def agent_with_endpoints(self, ends):
-        """A service with 150 endpoints of an agent, on two pages; what is deleted is gone, or stays when it never ends."""
+        """A service with 150 endpoints of an agent, on two pages; what is deleted ends, or never does."""
         deleted = []
 
         def service(connection, head, body):
@@ -126,7 +126,8 @@ class Calls(CliCase):
                    says="hello is not deleted yet .*within 1 seconds.*agentcore status hello")
 
     def test_the_status_of_what_the_environment_names(self):
-        peer = self.peer(lambda connection, *_: connection.sendall(answer(b"application/json", b'{"agentRuntimes": []}')))
+        none = answer(b"application/json", b'{"agentRuntimes": []}')
+        peer = self.peer(lambda connection, *_: connection.sendall(none))
         self.assertEqual(self.ok("status", "--json").json(), {"running": True, "url": peer.url})
         self.assertIn(f"{peer.url} answers", self.ok("status").out)
         self.fails(UNREACHABLE, "status", "--data-dir", self.data, says="agentcored is not running for")
