@@ -2,11 +2,12 @@
 
 import os
 import signal
+import socket
 import subprocess
 import time
 import unittest
 
-from cli_harness import PROGRAM, CliCase, free_port, sanitized
+from cli_harness import PROGRAM, SECONDS, CliCase, free_port, sanitized
 
 ARN = r"arn:aws:bedrock-agentcore:us-west-2:123456789012:runtime/hello-\w{10}"
 
@@ -102,6 +103,17 @@ class Way(CliCase):
               f"included: {seconds:.2f} s")
         self.assertLess(seconds, 60)
 
+    def serves_however_it_is_named(self, project):
+        """Where it serves is taken, which is what it says then."""
+        (self.work / "link").symlink_to(project)
+        with socket.create_server(("127.0.0.1", 0)) as taken:
+            env = {**self.env, "HOST": "127.0.0.1", "PORT": str(taken.getsockname()[1])}
+            for name in ("agent.mjs", ".", self.work / "link" / "agent.mjs"):
+                done = subprocess.run(["node", name], cwd=project, env=env, capture_output=True, text=True,
+                                      timeout=SECONDS)
+                self.assertIn("EADDRINUSE", done.stderr, name)
+                self.assertNotEqual(done.returncode, 0)
+
     def test_node(self):
         try:
             subprocess.run(["node", "--version"], env=self.env, check=True, capture_output=True)
@@ -110,6 +122,7 @@ class Way(CliCase):
         self.ok("create", "hello", "--lang", "node")
         project = self.work / "hello"
         subprocess.run(["node", "--test"], cwd=project, env=self.env, check=True, capture_output=True)
+        self.serves_however_it_is_named(project)
         port = free_port()
         dev = self.terminal("dev", "--port", port, cwd=project)
         dev.expect("hello is ready")

@@ -3,6 +3,7 @@
 //     {"prompt": "Hello!"}                    is answered with {"response": "You said: Hello!"}
 //     {"prompt": "Hello!", "stream": true}    word by word, as Server-Sent Events
 import http from "node:http";
+import { createRequire } from "node:module";
 import { fileURLToPath } from "node:url";
 
 const BODY_BYTES_MAX = 100_000_000;
@@ -59,7 +60,16 @@ async function answer(request, response) {
 
 export const server = http.createServer(answer);
 
-if (process.argv[1] === fileURLToPath(import.meta.url)) {
+// Whether this file is the program, by whatever name: `node agent.mjs`, `node .`, through a link; its test imports it.
+function isProgram() {
+  try {
+    return createRequire(import.meta.url).resolve(process.argv[1]) === fileURLToPath(import.meta.url);
+  } catch {
+    return false;
+  }
+}
+
+if (isProgram()) {
   // In AgentCore Runtime it is reached from outside; `agentcore dev` sets HOST to 127.0.0.1.
   server.listen(Number(process.env.PORT ?? 8080), process.env.HOST ?? "0.0.0.0");
   for (const signal of ["SIGINT", "SIGTERM"])
