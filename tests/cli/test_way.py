@@ -114,6 +114,24 @@ class Way(CliCase):
                 self.assertIn("EADDRINUSE", done.stderr, name)
                 self.assertNotEqual(done.returncode, 0)
 
+    def tells_whose_fault_it_is(self, project):
+        """A mistake in the agent is not the caller's."""
+        agent = project / "agent.mjs"
+        good = agent.read_text()
+        agent.write_text(good.replace("  // Your own logic", "  payload.tool.call();\n  // Your own logic"))
+        script = """import { server } from "./agent.mjs";
+            server.listen(0, "127.0.0.1", async () => {
+                for (const body of ["{", "{}", '{"prompt": "x"}']) {
+                    const url = `http://127.0.0.1:${server.address().port}/invocations`;
+                    console.error((await fetch(url, { method: "POST", body })).status);
+                }
+                server.close(() => process.exit(0)).closeAllConnections();
+            });"""
+        done = subprocess.run(["node", "--input-type=module", "-e", script], cwd=project, env=self.env,
+                              capture_output=True, text=True, timeout=SECONDS)
+        self.assertEqual(done.stderr.split(), ["400", "400", "500"])
+        agent.write_text(good)
+
     def test_node(self):
         try:
             subprocess.run(["node", "--version"], env=self.env, check=True, capture_output=True)
@@ -123,6 +141,7 @@ class Way(CliCase):
         project = self.work / "hello"
         subprocess.run(["node", "--test"], cwd=project, env=self.env, check=True, capture_output=True)
         self.serves_however_it_is_named(project)
+        self.tells_whose_fault_it_is(project)
         port = free_port()
         dev = self.terminal("dev", "--port", port, cwd=project)
         dev.expect("hello is ready")

@@ -8,9 +8,12 @@ import { fileURLToPath } from "node:url";
 
 const BODY_BYTES_MAX = 100_000_000;
 
+// What the caller did wrong; all else that is thrown is the agent's own failure.
+class PayloadError extends Error {}
+
 // An answer: a value, or an iterator whose values are sent as events.
 export function invoke(payload) {
-  if (typeof payload?.prompt !== "string") throw new TypeError('the payload needs a "prompt"');
+  if (typeof payload?.prompt !== "string") throw new PayloadError('the payload needs a "prompt"');
   console.log(JSON.stringify({ level: "INFO", message: `A prompt of ${payload.prompt.length} characters` }));
   if (payload.stream) return words(payload.prompt);
 
@@ -26,10 +29,18 @@ async function readBody(request) {
   const pieces = [];
   let length = 0;
   for await (const piece of request) {
-    if ((length += piece.length) > BODY_BYTES_MAX) throw new TypeError("the payload is too large");
+    if ((length += piece.length) > BODY_BYTES_MAX) throw new PayloadError("the payload is too large");
     pieces.push(piece);
   }
   return Buffer.concat(pieces).toString();
+}
+
+function parse(text) {
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    throw new PayloadError(error.message);
+  }
 }
 
 function sendJson(response, status, value) {
@@ -48,13 +59,12 @@ async function answer(request, response) {
   if (request.method !== "POST" || request.url !== "/invocations")
     return sendJson(response, 404, { error: "Not Found" });
   try {
-    const value = await invoke(JSON.parse(await readBody(request)));
+    const value = await invoke(parse(await readBody(request)));
     if (value?.[Symbol.asyncIterator]) return await sendEvents(response, value);
     return sendJson(response, 200, value);
   } catch (error) {
     if (response.headersSent) return response.destroy();
-    const mistaken = error instanceof SyntaxError || error instanceof TypeError;
-    return sendJson(response, mistaken ? 400 : 500, { error: error.message });
+    return sendJson(response, error instanceof PayloadError ? 400 : 500, { error: error.message });
   }
 }
 
