@@ -7,7 +7,7 @@ import subprocess
 import time
 import unittest
 
-from cli_harness import PROGRAM, SECONDS, CliCase, free_port, sanitized
+from cli_harness import DEADLINE, PROGRAM, SECONDS, CliCase, free_port, sanitized
 
 ARN = r"arn:aws:bedrock-agentcore:us-west-2:123456789012:runtime/hello-\w{10}"
 
@@ -132,6 +132,27 @@ class Way(CliCase):
         self.assertEqual(done.stderr.split(), ["400", "400", "500"])
         agent.write_text(good)
 
+    def stops_when_nobody_listens(self, project):
+        """A stream whose reader has gone is not made on: the process can end."""
+        agent = project / "agent.mjs"
+        good = agent.read_text()
+        agent.write_text(good.replace('for (const word of text.split(" ")) yield { word };', """try {
+            for (;;) { yield { word: text }; await new Promise(setImmediate); }
+          } finally { console.error("stopped"); }"""))
+        script = """import { server } from "./agent.mjs";
+            server.listen(0, "127.0.0.1", async () => {
+                const url = `http://127.0.0.1:${server.address().port}/invocations`;
+                const reading = new AbortController(), body = '{"prompt": "x", "stream": true}';
+                const answer = await fetch(url, { method: "POST", body, signal: reading.signal });
+                await answer.body.getReader().read();
+                reading.abort();
+                server.close();
+            });"""
+        done = subprocess.run(["node", "--input-type=module", "-e", script], cwd=project, env=self.env,
+                              capture_output=True, text=True, timeout=DEADLINE)
+        self.assertEqual((done.returncode, done.stderr), (0, "stopped\n"))
+        agent.write_text(good)
+
     def test_node(self):
         try:
             subprocess.run(["node", "--version"], env=self.env, check=True, capture_output=True)
@@ -142,6 +163,7 @@ class Way(CliCase):
         subprocess.run(["node", "--test"], cwd=project, env=self.env, check=True, capture_output=True)
         self.serves_however_it_is_named(project)
         self.tells_whose_fault_it_is(project)
+        self.stops_when_nobody_listens(project)
         port = free_port()
         dev = self.terminal("dev", "--port", port, cwd=project)
         dev.expect("hello is ready")

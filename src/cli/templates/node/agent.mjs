@@ -4,6 +4,7 @@
 //     {"prompt": "Hello!", "stream": true}    word by word, as Server-Sent Events
 import http from "node:http";
 import { createRequire } from "node:module";
+import { pipeline } from "node:stream/promises";
 import { fileURLToPath } from "node:url";
 
 const BODY_BYTES_MAX = 100_000_000;
@@ -47,10 +48,14 @@ function sendJson(response, status, value) {
   response.writeHead(status, { "Content-Type": "application/json" }).end(JSON.stringify(value));
 }
 
+async function* written(events) {
+  for await (const event of events) yield `data: ${JSON.stringify(event)}\n\n`;
+}
+
+// No faster than the caller reads, and no longer than the caller is there.
 async function sendEvents(response, events) {
   response.writeHead(200, { "Content-Type": "text/event-stream", "Cache-Control": "no-cache" });
-  for await (const event of events) response.write(`data: ${JSON.stringify(event)}\n\n`);
-  response.end();
+  await pipeline(written(events), response);
 }
 
 async function answer(request, response) {
