@@ -38,6 +38,7 @@ typedef struct prepared {
 typedef struct link_state {
     int fd; /* -1: closed */
     bool waiting;
+    bool want_write; /* asked of epoll */
     const char *out;
     size_t out_left;
     uint64_t begin_ns; /* of connecting, where that was needed, or of sending */
@@ -151,10 +152,23 @@ static bool reconnect(replay *r, link_state *l)
     struct epoll_event event = {.events = EPOLLIN, .data.ptr = l};
 
     l->fd = connect_server(&r->address);
+    l->want_write = false;
     if (l->fd < 0)
         return false;
     r->connects++;
     return set_nonblocking(l->fd) && epoll_ctl(r->epoll, EPOLL_CTL_ADD, l->fd, &event) == 0;
+}
+
+/* Room is waited for only while it is needed: it is there nearly always, and epoll would never sleep. */
+static void watch(replay *r, link_state *l, bool want_write)
+{
+    struct epoll_event event = {.events = EPOLLIN | (want_write ? EPOLLOUT : 0u), .data.ptr = l};
+
+    if (l->want_write == want_write)
+        return;
+    l->want_write = want_write;
+    if (epoll_ctl(r->epoll, EPOLL_CTL_MOD, l->fd, &event) != 0)
+        give_up(r, l);
 }
 
 static void push(replay *r, link_state *l)
@@ -163,10 +177,7 @@ static void push(replay *r, link_state *l)
         ssize_t n = send(l->fd, l->out, l->out_left, MSG_NOSIGNAL);
 
         if (n < 0 && (errno == EAGAIN || errno == EINTR)) {
-            struct epoll_event event = {.events = EPOLLIN | EPOLLOUT, .data.ptr = l};
-
-            if (epoll_ctl(r->epoll, EPOLL_CTL_MOD, l->fd, &event) != 0)
-                give_up(r, l);
+            watch(r, l, true);
             return;
         }
         if (n < 0) {
@@ -176,6 +187,7 @@ static void push(replay *r, link_state *l)
         l->out += n;
         l->out_left -= (size_t)n;
     }
+    watch(r, l, false);
 }
 
 static void begin_next(replay *r, link_state *l)

@@ -12,31 +12,30 @@
 
 #define ROLE "arn:aws:iam::123456789012:role/agent"
 
-/* The id of the runtime with this name; false when there is none. */
-static bool find_runtime(ac_client *client, const char *name, char *ret_id, size_t size, ac_error *err)
+/* The id of the runtime with this name; "" when there is none. */
+static ac_status find_runtime(ac_client *client, const char *name, char *ret_id, size_t size, ac_error *err)
 {
     char token[2049] = "";
-    bool found = false;
 
+    ret_id[0] = '\0';
     do {
         yyjson_doc *page = NULL;
         size_t i, count;
         yyjson_val *each;
+        ac_status status = ac_client_call_pack(client, "ListAgentRuntimes", &page, err, "{s:s?}", "nextToken",
+                                               token[0] ? token : NULL);
 
-        if (ac_client_call_pack(client, "ListAgentRuntimes", &page, err, "{s:s?}", "nextToken",
-                                token[0] ? token : NULL) != AC_OK)
-            return false;
+        if (status != AC_OK)
+            return status;
         yyjson_arr_foreach(yyjson_obj_get(yyjson_doc_get_root(page), "agentRuntimes"), i, count, each)
         {
-            if (strcmp(ac_json_string(each, "agentRuntimeName", ""), name) == 0) {
+            if (strcmp(ac_json_string(each, "agentRuntimeName", ""), name) == 0)
                 snprintf(ret_id, size, "%s", ac_json_string(each, "agentRuntimeId", ""));
-                found = true;
-            }
         }
         snprintf(token, sizeof token, "%s", ac_json_string(yyjson_doc_get_root(page), "nextToken", ""));
         yyjson_doc_free(page);
-    } while (!found && token[0]);
-    return found;
+    } while (!ret_id[0] && token[0]);
+    return AC_OK;
 }
 
 int main(int argc, char **argv)
@@ -57,8 +56,10 @@ int main(int argc, char **argv)
     input = ac_json_pack(doc, "{s:{s:{s:s}}, s:s, s:{s:s}}", "agentRuntimeArtifact", "containerConfiguration",
                          "containerUri", argv[2], "roleArn", ROLE, "networkConfiguration", "networkMode", "PUBLIC");
     status = ac_client_new(NULL, &client, &err);
+    if (status == AC_OK)
+        status = find_runtime(client, argv[1], id, sizeof id, &err);
     if (status == AC_OK) {
-        bool known = find_runtime(client, argv[1], id, sizeof id, &err);
+        bool known = id[0] != '\0';
 
         yyjson_mut_obj_add_str(doc, input, known ? "agentRuntimeId" : "agentRuntimeName", known ? id : argv[1]);
         yyjson_mut_doc_set_root(doc, input);

@@ -1,4 +1,4 @@
-/* workload_identity.c - call AgentCore from C: make an identity for an agent, read it, list all, delete it.
+/* workload_identity.c - call AgentCore from C: make an identity for an agent, read it, count all, delete it.
  *
  *     eval "$(agentcored env)"      # or credentials for AWS itself
  *     workload_identity my-agent
@@ -12,6 +12,28 @@ static int failed(const char *what, const ac_error *err)
 {
     fprintf(stderr, "%s: %s: %s\n", what, err->aws_name[0] ? err->aws_name : ac_status_name(err->status), err->message);
     return 1;
+}
+
+/* Lists come in pages: the token of one asks for the next. */
+static ac_status count_identities(ac_client *client, size_t *ret_count, ac_error *err)
+{
+    yyjson_doc *page = NULL;
+    const char *token = NULL;
+
+    *ret_count = 0;
+    do {
+        yyjson_doc *before = page;
+        ac_status status =
+            ac_client_call_pack(client, "ListWorkloadIdentities", &page, err, "{s:s?}", "nextToken", token);
+
+        yyjson_doc_free(before); /* the token was in it */
+        if (status != AC_OK)
+            return status;
+        *ret_count += yyjson_arr_size(yyjson_obj_get(yyjson_doc_get_root(page), "workloadIdentities"));
+        token = ac_json_string(yyjson_doc_get_root(page), "nextToken", NULL);
+    } while (token);
+    yyjson_doc_free(page);
+    return AC_OK;
 }
 
 int main(int argc, char **argv)
@@ -34,10 +56,10 @@ int main(int argc, char **argv)
     printf("made at %lld ms\n", (long long)ac_json_int(yyjson_doc_get_root(answer), "createdTime", 0));
     yyjson_doc_free(answer);
 
-    if (ac_client_call(client, "ListWorkloadIdentities", NULL, &answer, &err) != AC_OK)
+    size_t count = 0;
+    if (count_identities(client, &count, &err) != AC_OK)
         return failed("list", &err);
-    printf("there are %zu\n", yyjson_arr_size(yyjson_obj_get(yyjson_doc_get_root(answer), "workloadIdentities")));
-    yyjson_doc_free(answer);
+    printf("there are %zu\n", count);
 
     if (ac_client_call_pack(client, "DeleteWorkloadIdentity", NULL, &err, "{s:s}", "name", name) != AC_OK)
         return failed("delete", &err);

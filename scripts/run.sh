@@ -16,8 +16,9 @@ PORTS_TRIED=50
 START_SECONDS=20
 
 case $PORT_FIRST in
-*[!0-9]* | '') die "not a port: $PORT_FIRST" ;;
+0* | *[!0-9]* | ??????* | '') die "not a port: $PORT_FIRST" ;;
 esac
+[ "$PORT_FIRST" -lt 65536 ] || die "not a port: $PORT_FIRST"
 for program in "$DAEMON" build/examples/{$AGENT,deploy_agent,invoke_agent}; do
     [ -x "$program" ] || die "$program is not built; run make build"
 done

@@ -167,8 +167,9 @@ typedef struct ac_signature {
 } ac_signature;
 
 /* Sign with the client's credentials, for its region and for now: good for five minutes.  *ret_signature is the
- * caller's.  May wait for credentials; any thread.  Errors: AC_ERR_INVALID (URL, method, a header), AC_ERR_NOT_FOUND
- * ("No AWS credentials found"), those of the credentials' source, AC_ERR_TOO_LARGE, AC_ERR_NOMEM. */
+ * caller's.  May wait for credentials; any thread.  Errors: AC_ERR_INVALID (URL, method, a header, also one whose
+ * name or value is NULL), AC_ERR_NOT_FOUND ("No AWS credentials found"), those of the credentials' source,
+ * AC_ERR_TOO_LARGE, AC_ERR_NOMEM. */
 AC_API ac_status ac_client_sign(ac_client *client, const ac_signable *request, ac_signature **ret_signature,
                                 ac_error *err) AC_MUST_USE;
 

@@ -404,7 +404,8 @@ AC_API ac_status ac_memory_delete_record(ac_client *client, const char *memory_i
                                          ac_error *err);
 
 /* Delete all records of a place, also those beyond the first page.  *ret_outcome (may be NULL) is {"successfulRecords":
- * [...], "failedRecords": [...]}.  Errors as ac_memory_search; what was deleted before one stays deleted.
+ * [...], "failedRecords": [...]}; a record that cannot be deleted is told once, and the others go all the same.
+ * Errors as ac_memory_search; what was deleted before one stays deleted.
  * Operations: ListMemoryRecords, BatchDeleteMemoryRecords. */
 AC_API ac_status ac_memory_delete_records(ac_client *client, const char *memory_id, const ac_memory_place *place,
                                           yyjson_doc **ret_outcome, ac_error *err);

@@ -227,7 +227,7 @@ typedef struct ac_runtime_presign_options {
 /* A URL that opens a WebSocket to an agent without any credentials, for expires_s seconds: for browsers.  Whoever has
  * it can use it.  *ret_url is the caller's (free).  options may be NULL.  Any thread.
  * Errors as ac_runtime_ws_connection, and AC_ERR_INVALID "Expiry timeout cannot exceed 300 seconds, got N", or for
- * query parameters of a signature. */
+ * query parameters of a signature and those whose name or value is NULL. */
 AC_API ac_status ac_runtime_presigned_url(ac_client *client, const char *runtime_arn,
                                           const ac_runtime_presign_options *options, char **ret_url, ac_error *err)
     AC_MUST_USE;
@@ -239,7 +239,8 @@ AC_API ac_status ac_runtime_presigned_url(ac_client *client, const char *runtime
 typedef struct ac_runtime_ws ac_runtime_ws;
 
 /* Connect, with a signature or options->bearer_token.  options may be NULL.  *ret_ws is the caller's.  Errors as
- * ac_runtime_ws_connection; when the server refuses: AC_ERR_DENIED (401, 403), AC_ERR_NOT_FOUND, AC_ERR_THROTTLED,
+ * ac_runtime_ws_connection, and AC_ERR_INVALID for a header that the client sets itself, or whose name or value is
+ * NULL; when the server refuses: AC_ERR_DENIED (401, 403), AC_ERR_NOT_FOUND, AC_ERR_THROTTLED,
  * AC_ERR_IO (5xx), AC_ERR_INVALID (other), with err->http_status and err->aws_name as it said; AC_ERR_TIMEOUT,
  * AC_ERR_CLOSED, AC_ERR_PROTOCOL. */
 AC_API ac_status ac_runtime_ws_connect(ac_client *client, const char *runtime_arn, const ac_runtime_ws_options *options,

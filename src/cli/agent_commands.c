@@ -143,6 +143,28 @@ static ac_status local_status(cli *c, ac_error *err)
     return print_end(err);
 }
 
+/* What the environment names, unless that is the agentcored of the data directory. */
+static ac_status remote_status(cli *c, const service *s, ac_error *err)
+{
+    TRY(service_explain(c, s, ac_client_call_pack(s->client, "ListAgentRuntimes", NULL, err, "{s:i}", "maxResults", 1),
+                        err));
+    if (flag(c, OPT_JSON))
+        print_json_packed("{s:b, s:s}", "running", 1, "url", s->url);
+    else
+        printf("%s answers; the environment names it\n", s->url);
+    return print_end(err);
+}
+
+static ac_status service_status(cli *c, ac_error *err)
+{
+    _cleanup_(service_close) service s = {0};
+
+    if (flag(c, OPT_DATA_DIR) || !service_in_environment())
+        return local_status(c, err);
+    TRY(service_open(c, &s, err));
+    return s.data_dir ? local_status(c, err) : remote_status(c, &s, err);
+}
+
 ac_status run_status(cli *c, ac_error *err)
 {
     _cleanup_(service_close) service s = {0};
@@ -153,7 +175,7 @@ ac_status run_status(cli *c, ac_error *err)
     if (!name)
         TRY(project_name("local", &own, NULL, err));
     if (!name && !own && !flag(c, OPT_AWS))
-        return local_status(c, err);
+        return service_status(c, err);
     TRY(service_open(c, &s, err));
     TRY(agent_find(c, &s, name, &a, err));
     TRY(service_explain(c, &s, ac_runtime_status(s.client, a.id, option(c, OPT_QUALIFIER), &both, err), err));
@@ -211,24 +233,39 @@ static ac_status confirm(cli *c, const agent *a, ac_error *err)
     return ac_error_set(err, AC_ERR_STATE, "nothing was deleted");
 }
 
-/* All endpoints but DEFAULT, which goes with the runtime. */
+/* All endpoints but DEFAULT, which goes with the runtime.  Listed to the end first, as a token need not survive what is
+ * deleted. */
+static ac_status list_endpoints(const service *s, const agent *a, words *names, ac_error *err)
+{
+    const char *token = NULL;
+
+    do {
+        yyjson_doc *page = NULL;
+        size_t i, count;
+        yyjson_val *each;
+
+        TRY(ac_client_call_pack(s->client, "ListAgentRuntimeEndpoints", &page, err, "{s:s, s:i, s:s?}",
+                                "agentRuntimeId", a->id, "maxResults", 100, "nextToken", token));
+        yyjson_arr_foreach(yyjson_obj_get(yyjson_doc_get_root(page), "runtimeEndpoints"), i, count, each)
+        {
+            if (strcmp(ac_json_string(each, "name", ""), "DEFAULT") != 0)
+                words_add(names, text_of(each, "name"));
+        }
+        token = text_of(yyjson_doc_get_root(page), "nextToken");
+        token = *token ? token : NULL;
+        yyjson_doc_free(page);
+    } while (token);
+    return AC_OK;
+}
+
 static ac_status delete_endpoints(const service *s, const agent *a, const ac_runtime_wait_options *wait, ac_error *err)
 {
-    yyjson_doc *page = NULL;
-    size_t i, count;
-    yyjson_val *each;
-    ac_status status = ac_client_call_pack(s->client, "ListAgentRuntimeEndpoints", &page, err, "{s:s, s:i}",
-                                           "agentRuntimeId", a->id, "maxResults", 100);
+    words names = {0};
 
-    yyjson_arr_foreach(yyjson_obj_get(yyjson_doc_get_root(page), "runtimeEndpoints"), i, count, each)
-    {
-        const char *name = ac_json_string(each, "name", "");
-
-        if (status == AC_OK && strcmp(name, "DEFAULT") != 0)
-            status = ac_runtime_delete_endpoint_and_wait(s->client, a->id, name, wait, err);
-    }
-    yyjson_doc_free(page);
-    return status;
+    TRY(list_endpoints(s, a, &names, err));
+    for (size_t i = 0; i < names.count; i++)
+        TRY(ac_runtime_delete_endpoint_and_wait(s->client, a->id, names.items[i], wait, err));
+    return AC_OK;
 }
 
 static ac_status delete (const service *s, const agent *a, const ac_runtime_wait_options *wait, ac_error *err)
@@ -244,6 +281,19 @@ static ac_status delete (const service *s, const agent *a, const ac_runtime_wait
         artifact_remove_local(s, yyjson_doc_get_root(runtime));
     yyjson_doc_free(runtime);
     return status;
+}
+
+/* A wait that was too short is not a service that does not answer. */
+static ac_status explain_timeout(cli *c, const service *s, const agent *a, ac_error *err)
+{
+    ac_error mine = {.status = AC_OK};
+
+    if (ac_client_call_pack(s->client, "GetAgentRuntime", NULL, &mine, "{s:s}", "agentRuntimeId", a->id) != AC_OK &&
+        mine.http_status == 0)
+        return service_explain(c, s, AC_ERR_TIMEOUT, err);
+    return fail_as(c, EXIT_FAILED, err, AC_ERR_TIMEOUT,
+                   "%s is not deleted yet (%s); agentcore status %s shows what it does", a->name,
+                   textf("%s", err->message), a->name);
 }
 
 /* Forget the deployment when it is this directory's. */
@@ -267,6 +317,7 @@ ac_status run_delete(cli *c, ac_error *err)
 {
     _cleanup_(service_close) service s = {0};
     ac_runtime_wait_options wait = {.poll_interval_ms = POLL_MS};
+    ac_status status;
     long seconds;
     agent a;
 
@@ -278,7 +329,8 @@ ac_status run_delete(cli *c, ac_error *err)
     progress("Deleting %s", a.name);
     if (s.place == PLACE_AWS)
         wait.poll_interval_ms = 0;
-    TRY(service_explain(c, &s, delete (&s, &a, &wait, err), err));
+    status = delete (&s, &a, &wait, err);
+    TRY(status == AC_ERR_TIMEOUT ? explain_timeout(c, &s, &a, err) : service_explain(c, &s, status, err));
     progress_end();
     TRY(forget(c, &s, &a, err));
     if (flag(c, OPT_JSON))

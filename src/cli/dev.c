@@ -1,7 +1,9 @@
 /* dev.c - the agent, built and run here, and built and started again when a file changes.
  *
  * One thread waits for four things: signals, changes, what the agent writes, and time.  The agent has a session of its
- * own, so that a Ctrl-C reaches it once, from here.  A build that fails leaves the agent that runs alone. */
+ * own, so that a Ctrl-C reaches it once, from here, and all of its process group: what a script started to run the
+ * agent would otherwise outlive the script, and keep the port.  A process that has ended is not reaped before its
+ * group is, so that the group's number stays ours.  A build that fails leaves the agent that runs alone. */
 #include "cli/build.h"
 #include "cli/log_line.h"
 #include "cli/process.h"
@@ -15,6 +17,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -26,6 +29,7 @@
 #define LOOK_MS 40    /* between looks whether the agent listens */
 #define LISTEN_MS 20000
 #define STOP_MS 8000 /* then it is killed */
+#define KILL_MS 2000 /* then what is left is left alone */
 #define LINE_MAX_BYTES 65536
 
 typedef struct development {
@@ -33,7 +37,8 @@ typedef struct development {
     project project;
     int port;
     int signals, changes;
-    pid_t pid; /* 0: the agent does not run */
+    pid_t pid;  /* the agent, and its process group; 0: there is none */
+    bool ended; /* it has ended by itself; its group may have others */
     int output;
     char line[LINE_MAX_BYTES];
     size_t line_length;
@@ -153,50 +158,66 @@ static ac_status start(development *d, ac_error *err)
     return status;
 }
 
-/* Its code, when it has ended. */
+/* Its code, when it has ended by itself just now. */
 static bool has_ended(development *d, int *ret_code)
 {
-    int status;
+    siginfo_t info = {.si_pid = 0};
 
-    if (!d->pid || waitpid(d->pid, &status, WNOHANG) != d->pid)
+    if (!d->pid || d->ended || waitid(P_PID, (id_t)d->pid, &info, WEXITED | WNOHANG | WNOWAIT) != 0 || !info.si_pid)
         return false;
-    *ret_code = WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
-    d->pid = 0;
+    *ret_code = info.si_code == CLD_EXITED ? info.si_status : 128 + info.si_status;
+    d->ended = true;
     d->listening_until = 0;
     end_output(d);
     return true;
 }
 
-/* Ask it to end with this signal, and see that it does. */
+/* Reap what has ended of the agent's group; whether nothing is left of it. */
+static bool is_gone(const development *d)
+{
+    while (waitpid(-d->pid, NULL, WNOHANG) > 0)
+        continue;
+    return kill(-d->pid, 0) != 0;
+}
+
+/* Ask all of it to end with this signal, and see that it does. */
 static void stop(development *d, int number)
 {
     int64_t until = now_ms() + STOP_MS;
     struct signalfd_siginfo info;
     bool killed = false;
-    int code;
 
     if (!d->pid)
         return;
-    kill(d->pid, number);
-    while (!has_ended(d, &code)) {
+    kill(-d->pid, number);
+    while (!is_gone(d)) {
         struct pollfd waits[2] = {{.fd = d->signals, .events = POLLIN}, {.fd = d->output, .events = POLLIN}};
         int64_t left = until - now_ms();
 
-        if (left <= 0 && !killed) {
+        if (left <= 0 && killed)
+            break;
+        if (left <= 0) {
             say(d, INK_YELLOW, "it does not end by itself and is killed");
             kill(-d->pid, SIGKILL);
             killed = true;
+            until = now_ms() + KILL_MS;
+            continue;
         }
-        if (poll(waits, 2, left > 0 ? (int)left : 100) <= 0)
+        if (poll(waits, 2, (int)(left < LOOK_MS ? left : LOOK_MS)) <= 0)
             continue;
         if (waits[1].revents && !read_output(d))
-            poll(waits, 1, 50); /* it has closed its output, and is about to end */
+            end_output(d);
         if (waits[0].revents && read(d->signals, &info, sizeof info) == sizeof info && info.ssi_signo != SIGCHLD) {
             d->ending = true; /* a second Ctrl-C does not wait */
-            if (number == SIGINT || number == (int)info.ssi_signo)
+            if (!killed && (number == SIGINT || number == (int)info.ssi_signo))
                 until = 0;
         }
     }
+    d->pid = 0;
+    d->ended = false;
+    d->listening_until = 0;
+    if (d->output >= 0)
+        end_output(d);
 }
 
 /* ---- what happens ---- */
@@ -221,7 +242,8 @@ static void rebuild(development *d)
     if (build(d, &err) != AC_OK) {
         complain("%s", err.message);
         say(d, INK_YELLOW,
-            d->pid ? "the agent that runs stays; waiting for the next change" : "waiting for the next change");
+            d->pid && !d->ended ? "the agent that runs stays; waiting for the next change"
+                                : "waiting for the next change");
     } else {
         say(d, INK_BLUE, "a file has changed: starting again");
         stop(d, SIGTERM);
@@ -309,6 +331,7 @@ static ac_status run(development *d, ac_error *err)
     TRY(build(d, err)); /* with Ctrl-C as usual */
     TRY(open_signals(d, err));
     TRY(watch_open(d->project.directory, &d->changes, err));
+    prctl(PR_SET_CHILD_SUBREAPER, 1); /* the agent's orphans are ours to reap: no init may be there that does */
     TRY(start(d, err));
     serve(d);
     stop(d, SIGTERM);

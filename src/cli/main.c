@@ -277,15 +277,26 @@ static ac_status run(cli *c, int argc, char **argv, ac_error *err)
     return chosen->run(c, err);
 }
 
+/* The code, unless what was printed has not arrived. */
+static int printed(int code)
+{
+    ac_error err = {.status = AC_OK};
+
+    if (print_end(&err) == AC_OK)
+        return code;
+    complain("%s", err.message);
+    return EXIT_FAILED;
+}
+
 static int without_command(const char *first)
 {
     if (!first || strcmp(first, "--help") == 0 || strcmp(first, "-h") == 0 || strcmp(first, "help") == 0) {
         help_overview();
-        return first ? EXIT_DONE : EXIT_USAGE;
+        return printed(first ? EXIT_DONE : EXIT_USAGE);
     }
     if (strcmp(first, "--version") == 0 || strcmp(first, "version") == 0) {
         printf("agentcore %s\n", AC_VERSION);
-        return EXIT_DONE;
+        return printed(EXIT_DONE);
     }
     const char *meant = suggest(first, command_name_at, command_count);
     if (meant)
@@ -315,7 +326,7 @@ int main(int argc, char **argv)
     signal(SIGPIPE, SIG_IGN);
     if (verb && strcmp(verb, "help") == 0 && argc > 2 && command_find(argv[2])) {
         help_command(command_find(argv[2]));
-        return fflush(stdout) == 0 ? EXIT_DONE : EXIT_FAILED;
+        return printed(EXIT_DONE);
     }
     c.command = verb ? command_find(verb) : NULL;
     if (!c.command)

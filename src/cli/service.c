@@ -107,6 +107,11 @@ static const char *environment_endpoint(void)
     return NULL;
 }
 
+bool service_in_environment(void)
+{
+    return environment_endpoint() != NULL;
+}
+
 static ac_status open_local(cli *c, const local_service *local, service *ret, ac_error *err)
 {
     yyjson_doc *doc = NULL;

@@ -13,9 +13,12 @@ typedef enum place { PLACE_LOCAL, PLACE_ENVIRONMENT, PLACE_AWS } place;
 typedef struct service {
     place place;
     ac_client *client;
-    const char *url;      /* of agentcored; NULL elsewhere */
+    const char *url;      /* of agentcored, or what the environment names; NULL for AWS */
     const char *data_dir; /* its directory, when it is on this machine and known; else NULL */
 } service;
+
+/* Whether the environment names one. */
+bool service_in_environment(void);
 
 ac_status service_open(cli *c, service *ret, ac_error *err) AC_MUST_USE;
 void service_close(service *s);

@@ -140,55 +140,105 @@ static bool append_items(yyjson_mut_doc *outcome, const char *key, yyjson_val *i
     return true;
 }
 
-/* Delete a page of records.  *ret_deleted is how many went: with none, to go on would be in vain. */
-static ac_status delete_page(ac_client *client, const char *memory_id, yyjson_val *records, yyjson_mut_doc *outcome,
-                             size_t *ret_deleted, ac_error *err)
+static bool append_ids(yyjson_mut_doc *ids, yyjson_val *records)
 {
-    _cleanup_(memory_call_done) memory_call c = memory_call_begin(client, "BatchDeleteMemoryRecords", memory_id);
-    _cleanup_(yyjson_doc_freep) yyjson_doc *answer = NULL;
-    yyjson_mut_val *list = yyjson_mut_arr(c.doc);
     yyjson_val *record;
     size_t i, n;
 
     yyjson_arr_foreach(records, i, n, record)
     {
-        yyjson_mut_val *item = yyjson_mut_arr_add_obj(c.doc, list);
+        const char *id = ac_json_string(record, "memoryRecordId", "");
 
-        if (!item ||
-            !yyjson_mut_obj_add_str(c.doc, item, "memoryRecordId", ac_json_string(record, "memoryRecordId", "")))
+        if (!yyjson_mut_arr_add_strcpy(ids, yyjson_mut_doc_get_root(ids), id))
+            return false;
+    }
+    return true;
+}
+
+/* The ids of all records of a place; *ret_complete is false when there are more than a listing gives. */
+static ac_status list_ids(ac_client *client, const char *memory_id, const ac_memory_place *place, yyjson_mut_doc *ids,
+                          bool *ret_complete, ac_error *err)
+{
+    _cleanup_(memory_call_done) memory_call c = memory_call_begin(client, "ListMemoryRecords", memory_id);
+    memory_pages pages = memory_pages_of(&c, RECORDS, SIZE_MAX);
+
+    add_place(&c, place);
+    for (;;) {
+        _cleanup_(yyjson_doc_freep) yyjson_doc *page = NULL;
+        yyjson_val *records = NULL;
+
+        AC_TRY(memory_pages_next(&pages, &page, &records, err));
+        *ret_complete = pages.ended;
+        if (!page)
+            return AC_OK;
+        if (!append_ids(ids, records))
+            return memory_exhausted(err);
+    }
+}
+
+/* Delete the next ones, as many as one call takes; *deleted grows by how many went. */
+static ac_status delete_batch(ac_client *client, const char *memory_id, yyjson_mut_arr_iter *ids,
+                              yyjson_mut_doc *outcome, size_t *deleted, ac_error *err)
+{
+    _cleanup_(memory_call_done) memory_call c = memory_call_begin(client, "BatchDeleteMemoryRecords", memory_id);
+    _cleanup_(yyjson_doc_freep) yyjson_doc *answer = NULL;
+    yyjson_mut_val *list = yyjson_mut_arr(c.doc);
+
+    for (size_t i = 0; i < MEMORY_PAGE_MAX && yyjson_mut_arr_iter_has_next(ids); i++) {
+        yyjson_mut_val *item = yyjson_mut_arr_add_obj(c.doc, list), *id = yyjson_mut_arr_iter_next(ids);
+
+        if (!item || !yyjson_mut_obj_add_str(c.doc, item, "memoryRecordId", yyjson_mut_get_str(id)))
             return memory_exhausted(err);
     }
     memory_call_add(&c, "records", list);
     AC_TRY(memory_call_run(&c, &answer, err));
     yyjson_val *root = yyjson_doc_get_root(answer);
-    yyjson_val *deleted = yyjson_obj_get(root, "successfulRecords");
-    *ret_deleted = yyjson_arr_size(deleted);
-    return append_items(outcome, "successfulRecords", deleted) &&
+    yyjson_val *successful = yyjson_obj_get(root, "successfulRecords");
+    *deleted += yyjson_arr_size(successful);
+    return append_items(outcome, "successfulRecords", successful) &&
                    append_items(outcome, "failedRecords", yyjson_obj_get(root, "failedRecords"))
                ? AC_OK
                : memory_exhausted(err);
 }
 
-/* The first page again and again, as a token need not survive what is deleted. */
+/* All that a listing gives, each once; *ret_more when it does not give all, and to go on is not in vain.  Listed to the
+ * end before the first is deleted, as a token need not survive what is deleted, and the first page may be full of
+ * records that cannot be. */
+static ac_status delete_listed(ac_client *client, const char *memory_id, const ac_memory_place *place,
+                               yyjson_mut_doc *outcome, bool *ret_more, ac_error *err)
+{
+    _cleanup_(yyjson_mut_doc_freep) yyjson_mut_doc *ids = memory_new_list();
+    yyjson_mut_arr_iter next;
+    bool complete = false;
+    size_t deleted = 0;
+
+    if (!ids)
+        return memory_exhausted(err);
+    AC_TRY(list_ids(client, memory_id, place, ids, &complete, err));
+    yyjson_mut_arr_iter_init(yyjson_mut_doc_get_root(ids), &next);
+    while (yyjson_mut_arr_iter_has_next(&next))
+        AC_TRY(delete_batch(client, memory_id, &next, outcome, &deleted, err));
+    *ret_more = !complete && deleted > 0;
+    return AC_OK;
+}
+
 ac_status ac_memory_delete_records(ac_client *client, const char *memory_id, const ac_memory_place *place,
                                    yyjson_doc **ret_outcome, ac_error *err)
 {
     _cleanup_(yyjson_mut_doc_freep) yyjson_mut_doc *outcome = memory_new_object();
     yyjson_mut_val *root = yyjson_mut_doc_get_root(outcome);
+    bool more = true;
 
     if (ret_outcome)
         *ret_outcome = NULL;
+    AC_TRY(check_place(place, err));
     if (!root || !yyjson_mut_obj_add_arr(outcome, root, "successfulRecords") ||
         !yyjson_mut_obj_add_arr(outcome, root, "failedRecords"))
         return memory_exhausted(err);
-    for (;;) {
-        _cleanup_(yyjson_doc_freep) yyjson_doc *records = NULL;
-        size_t deleted = 0;
-
-        AC_TRY(ac_memory_list_records(client, memory_id, place, MEMORY_PAGE_MAX, &records, err));
-        if (yyjson_arr_size(yyjson_doc_get_root(records)))
-            AC_TRY(delete_page(client, memory_id, yyjson_doc_get_root(records), outcome, &deleted, err));
-        if (deleted == 0)
-            return ret_outcome ? memory_finish(outcome, ret_outcome, err) : AC_OK;
+    while (more) {
+        /* Those that failed before are still there, and are tried and told again. */
+        yyjson_mut_arr_clear(yyjson_mut_obj_get(root, "failedRecords"));
+        AC_TRY(delete_listed(client, memory_id, place, outcome, &more, err));
     }
+    return ret_outcome ? memory_finish(outcome, ret_outcome, err) : AC_OK;
 }

@@ -230,6 +230,9 @@ static ac_status write_params(buf *query, const ac_runtime_presign_options *o, a
 
     if (o->query_count > SIGV4_PARAMS_MAX - 16)
         return ac_error_set(err, AC_ERR_INVALID, "too many query parameters");
+    for (size_t i = 0; i < o->query_count; i++)
+        if (!o->query[i].name || !o->query[i].value)
+            return ac_error_set(err, AC_ERR_INVALID, "a query parameter has no name or no value");
     param *params = calloc(o->query_count + 2, sizeof *params);
     if (!params)
         return AC_ERR_NOMEM;

@@ -38,8 +38,10 @@ static ac_status check_own(const ac_runtime_ws_options *o, const ac_runtime_conn
         return ac_error_set(err, AC_ERR_INVALID, "more than %d headers are added to a request", CLIENT_HEADERS_MAX);
     for (size_t i = 0; i < o->header_count; i++) {
         const char *name = o->headers[i].name;
-        bool taken = is_handshake(name);
 
+        if (!name || !o->headers[i].value)
+            return ac_error_set(err, AC_ERR_INVALID, "a header has no name or no value");
+        bool taken = is_handshake(name);
         for (size_t k = 0; connection && k < connection->header_count; k++)
             taken |= strcasecmp(name, connection->headers[k].name) == 0;
         if (taken)

@@ -90,7 +90,7 @@ static ac_status sign(ac_client *client, const ac_signable *r, signature *s, ac_
     AC_TRY(hash_body(r, hash, err));
     headers[count++] = field("Host", t.endpoint.authority);
     for (size_t i = 0; i < r->header_count; i++) {
-        if (!http_field_valid(r->headers[i].name, r->headers[i].value))
+        if (!r->headers[i].name || !r->headers[i].value || !http_field_valid(r->headers[i].name, r->headers[i].value))
             return ac_error_set(err, AC_ERR_INVALID, "a header has characters that headers cannot have");
         headers[count++] = field(r->headers[i].name, r->headers[i].value);
     }

@@ -39,6 +39,14 @@ class Client(unittest.TestCase):
         self.assertIn("there are 1\n", out)
         self.assertIn("deleted agent-one\n", out)
 
+    @unittest.skipUnless(os.path.exists(build_path("agentcore")), "agentcore is not built")
+    def test_a_list_of_pages(self):
+        env = self.begin()
+        for i in range(21):  # a page has at most 20
+            subprocess.run([build_path("agentcore"), "call", "CreateWorkloadIdentity", f'{{"name": "other-{i}"}}'],
+                           env=clean_environment(**env), check=True, capture_output=True, timeout=DEADLINE)
+        self.assertIn("there are 22\n", self.call(env, "agent-one")[1])
+
     def test_over_tls(self):
         env = self.begin("--tls")
         self.assertTrue(env["AWS_ENDPOINT_URL_BEDROCK_AGENTCORE"].startswith("https://"), env)

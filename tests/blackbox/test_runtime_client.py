@@ -194,6 +194,15 @@ class RuntimeClient(unittest.TestCase):
         code, out, err = self.run_example(self.env(service), "invoke_agent", ARN)
         self.assertEqual((code, out, err), (1, "", "RuntimeClientError: the tool broke\n"))
 
+    def test_a_listing_that_fails(self):
+        """Whether there is an agent of that name is not known then, so none is made."""
+        service = self.serve(lambda s, r: s.respond(403, '{"message": "not yours"}',
+                                                    "x-amzn-ErrorType: AccessDeniedException"))
+        env = self.env(AWS_ENDPOINT_URL=f"http://127.0.0.1:{service.port}")
+        self.assertEqual(self.run_example(env, "deploy_agent", "hello", "image"),
+                         (1, "", "AccessDeniedException: not yours\n"))
+        self.assertEqual([(r.method, r.path) for r in service.requests], [("POST", "/runtimes/")])
+
     def begin_streaming(self):
         go, gone_early, gone = threading.Semaphore(0), threading.Event(), threading.Event()
 

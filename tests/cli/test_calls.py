@@ -12,7 +12,7 @@ import subprocess
 import threading
 import unittest
 
-from cli_harness import DEADLINE, PROGRAM, USAGE, CliCase
+from cli_harness import DEADLINE, PROGRAM, UNREACHABLE, USAGE, CliCase, free_port
 
 ARN = "arn:aws:bedrock-agentcore:us-west-2:123456789012:runtime/hello-1234567890"
 SESSION = "0" * 36
@@ -41,8 +41,7 @@ class Peer:
     def talk(self, connection):
         with connection, connection.makefile("rb") as lines:
             connection.settimeout(DEADLINE)
-            head = {}
-            lines.readline()
+            head = {"line": lines.readline().decode("latin-1").rsplit(" ", 1)[0]}
             for line in iter(lines.readline, b"\r\n"):
                 if not line:
                     return
@@ -58,6 +57,11 @@ class Peer:
 def answer(content_type, body):
     return (b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Type: " + content_type +
             f"\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body)
+
+
+def absent():
+    return (b"HTTP/1.1 404 Not Found\r\nConnection: close\r\nContent-Type: application/json\r\n"
+            b"x-amzn-ErrorType: ResourceNotFoundException\r\nContent-Length: 2\r\n\r\n{}")
 
 
 def chunk(data):
@@ -87,6 +91,48 @@ class Calls(CliCase):
         self.write("token", "opaque-token\n")
         self.ok("stop-session", ARN, SESSION, "--bearer", "@token")
         self.assertEqual(peer.heads[-1]["authorization"], "Bearer opaque-token")
+
+    def agent_with_endpoints(self, ends):
+        """A service with 150 endpoints of an agent, on two pages; what is deleted ends, or never does."""
+        deleted = []
+
+        def service(connection, head, body):
+            method, path = head["line"].split()
+            last = path.partition("?")[0].rstrip("/").rsplit("/", 1)[-1]
+            names = [f"e{i}" for i in range(150)]
+            if method == "DELETE":
+                deleted.append(last)
+            if method == "POST":
+                page = slice(100, None) if b"nextToken" in body or "nextToken" in path else slice(0, 100)
+                value = {"runtimeEndpoints": [{"name": n} for n in names[page]],
+                         **({"nextToken": "t"} if page.start == 0 else {})}
+            else:
+                value = {"agentRuntimeId": "hello-1234567890", "status": "DELETING"}
+            gone = method == "GET" and ends and last in deleted
+            connection.sendall(absent() if gone else answer(b"application/json", json.dumps(value).encode()))
+
+        self.peer(service)
+        return deleted
+
+    def test_all_endpoints_are_deleted(self):
+        deleted = self.agent_with_endpoints(True)
+        self.ok("delete", ARN, "--yes")
+        self.assertEqual(deleted, [f"e{i}" for i in range(150)] + ["hello-1234567890"])
+
+    def test_a_deletion_that_takes_too_long(self):
+        """The service answers, so nobody is to look whether it runs."""
+        self.agent_with_endpoints(False)
+        self.fails(1, "delete", ARN, "--yes", "--timeout", "1",
+                   says="hello is not deleted yet .*within 1 seconds.*agentcore status hello")
+
+    def test_the_status_of_what_the_environment_names(self):
+        none = answer(b"application/json", b'{"agentRuntimes": []}')
+        peer = self.peer(lambda connection, *_: connection.sendall(none))
+        self.assertEqual(self.ok("status", "--json").json(), {"running": True, "url": peer.url})
+        self.assertIn(f"{peer.url} answers", self.ok("status").out)
+        self.fails(UNREACHABLE, "status", "--data-dir", self.data, says="agentcored is not running for")
+        self.fails(UNREACHABLE, "status", env={"AWS_ENDPOINT_URL": f"http://127.0.0.1:{free_port()}"},
+                   says="the environment names this endpoint")
 
     def test_what_is_not_utf8(self):
         """A text cannot be made JSON then; an event is shown as it came."""
@@ -163,11 +209,12 @@ class Logs(CliCase):
 
     def test_an_output_that_is_full(self):
         self.daemon("echo 2026-01-01T00:00:00Z session text")
-        with open("/dev/full", "wb") as full:
-            done = subprocess.run([PROGRAM, "logs", "hello"], cwd=self.work, env=self.env, stdout=full,
-                                  stderr=subprocess.PIPE, text=True)
-        self.assertEqual((done.returncode, done.stderr),
-                         (1, "agentcore: cannot write to standard output: No space left on device\n"))
+        for command in (["logs", "hello"], ["--help"], ["--version"], ["help", "list"], ["list", "--help"], []):
+            with open("/dev/full", "wb") as full:
+                done = subprocess.run([PROGRAM, *command], cwd=self.work, env=self.env, stdout=full,
+                                      stderr=subprocess.PIPE, text=True)
+            self.assertEqual((done.returncode, done.stderr),
+                             (1, "agentcore: cannot write to standard output: No space left on device\n"), command)
 
     def test_followed_by_nobody(self):
         """`agentcore logs -f | head -n 1` ends with the next line, not with the one after it."""

@@ -2,11 +2,12 @@
 
 import os
 import signal
+import socket
 import subprocess
 import time
 import unittest
 
-from cli_harness import PROGRAM, CliCase, free_port, sanitized
+from cli_harness import DEADLINE, PROGRAM, SECONDS, CliCase, free_port, sanitized
 
 ARN = r"arn:aws:bedrock-agentcore:us-west-2:123456789012:runtime/hello-\w{10}"
 
@@ -102,6 +103,56 @@ class Way(CliCase):
               f"included: {seconds:.2f} s")
         self.assertLess(seconds, 60)
 
+    def serves_however_it_is_named(self, project):
+        """Where it serves is taken, which is what it says then."""
+        (self.work / "link").symlink_to(project)
+        with socket.create_server(("127.0.0.1", 0)) as taken:
+            env = {**self.env, "HOST": "127.0.0.1", "PORT": str(taken.getsockname()[1])}
+            for name in ("agent.mjs", ".", self.work / "link" / "agent.mjs"):
+                done = subprocess.run(["node", name], cwd=project, env=env, capture_output=True, text=True,
+                                      timeout=SECONDS)
+                self.assertIn("EADDRINUSE", done.stderr, name)
+                self.assertNotEqual(done.returncode, 0)
+
+    def tells_whose_fault_it_is(self, project):
+        """A mistake in the agent is not the caller's."""
+        agent = project / "agent.mjs"
+        good = agent.read_text()
+        agent.write_text(good.replace("  // Your own logic", "  payload.tool.call();\n  // Your own logic"))
+        script = """import { server } from "./agent.mjs";
+            server.listen(0, "127.0.0.1", async () => {
+                for (const body of ["{", "{}", '{"prompt": "x"}']) {
+                    const url = `http://127.0.0.1:${server.address().port}/invocations`;
+                    console.error((await fetch(url, { method: "POST", body })).status);
+                }
+                server.close(() => process.exit(0)).closeAllConnections();
+            });"""
+        done = subprocess.run(["node", "--input-type=module", "-e", script], cwd=project, env=self.env,
+                              capture_output=True, text=True, timeout=SECONDS)
+        self.assertEqual(done.stderr.split(), ["400", "400", "500"])
+        agent.write_text(good)
+
+    def stops_when_nobody_listens(self, project):
+        """A stream whose reader has gone is not made on: the process can end."""
+        agent = project / "agent.mjs"
+        good = agent.read_text()
+        agent.write_text(good.replace('for (const word of text.split(" ")) yield { word };', """try {
+            for (;;) { yield { word: text }; await new Promise(setImmediate); }
+          } finally { console.error("stopped"); }"""))
+        script = """import { server } from "./agent.mjs";
+            server.listen(0, "127.0.0.1", async () => {
+                const url = `http://127.0.0.1:${server.address().port}/invocations`;
+                const reading = new AbortController(), body = '{"prompt": "x", "stream": true}';
+                const answer = await fetch(url, { method: "POST", body, signal: reading.signal });
+                await answer.body.getReader().read();
+                reading.abort();
+                server.close();
+            });"""
+        done = subprocess.run(["node", "--input-type=module", "-e", script], cwd=project, env=self.env,
+                              capture_output=True, text=True, timeout=DEADLINE)
+        self.assertEqual((done.returncode, done.stderr), (0, "stopped\n"))
+        agent.write_text(good)
+
     def test_node(self):
         try:
             subprocess.run(["node", "--version"], env=self.env, check=True, capture_output=True)
@@ -110,6 +161,9 @@ class Way(CliCase):
         self.ok("create", "hello", "--lang", "node")
         project = self.work / "hello"
         subprocess.run(["node", "--test"], cwd=project, env=self.env, check=True, capture_output=True)
+        self.serves_however_it_is_named(project)
+        self.tells_whose_fault_it_is(project)
+        self.stops_when_nobody_listens(project)
         port = free_port()
         dev = self.terminal("dev", "--port", port, cwd=project)
         dev.expect("hello is ready")
@@ -143,8 +197,7 @@ class Dev(CliCase):
         self.assertEqual(self.ok("invoke", "--local", "--port", port, "x").out, "good day\n")
         os.kill(dev.pid, signal.SIGTERM)
         self.assertEqual(dev.wait(), 0)
-        with self.assertRaises(ProcessLookupError):
-            os.kill(pid, 0)
+        self.assert_ended(pid)
 
     def test_an_agent_that_ends_or_will_not_end(self):
         self.write("agent.py", "import sys\nprint('so short', flush=True)\nsys.exit(7)\n")
@@ -160,6 +213,35 @@ class Dev(CliCase):
         dev.send("\x03")  # a second one does not wait
         dev.expect("is killed")
         self.assertEqual(dev.wait(), 0)
+
+    def test_what_a_script_started_ends_with_it(self):
+        """A child that the script does not end has the port; it ends before the next one starts, and at the end."""
+        port = free_port()
+        wrapper = ("import signal, subprocess, sys\n"
+                   "child = subprocess.Popen([sys.executable, 'server.py', '%s'], stdout=subprocess.PIPE, text=True)\n"
+                   "print(child.stdout.readline(), flush=True)\n%s\n")
+        self.write("server.py", self.AGENT.replace("print('pid', ", "print('edition', sys.argv[1], 'pid', "))
+        self.write("agent.py", wrapper % (1, "signal.pause()"))
+        dev = self.terminal("dev", "--port", port, "--env", "GREETING=good day")
+        children = [int(dev.expect(r"edition 1 pid (\d+)")[1])]
+        dev.expect("is ready")
+        self.write("agent.py", wrapper % (2, "signal.pause() # waits"))
+        dev.expect("starting again")
+        children.append(int(dev.expect(r"edition 2 pid (\d+)")[1]))
+        dev.expect("is ready")
+        self.assert_ended(children[0])
+        self.write("agent.py", wrapper % (3, ""))  # ends, and leaves the child alone
+        children.append(int(dev.expect(r"edition 3 pid (\d+)")[1]))
+        dev.expect("has ended with code 0")
+        dev.send("\x03")
+        dev.expect("work has ended")
+        self.assertEqual(dev.wait(), 0)
+        for child in children:
+            self.assert_ended(child)
+
+    def assert_ended(self, pid):
+        with self.assertRaises(ProcessLookupError):
+            os.kill(pid, 0)
 
     def test_what_counts_as_a_change(self):
         self.write("agent.py", "import builder\nprint('edition', builder.EDITION, flush=True)\n")

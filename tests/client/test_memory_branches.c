@@ -254,12 +254,70 @@ static void records_come(void **state)
     assert_string_equal(err.message, "No memories in /f/ within 1 seconds");
 }
 
+/* ---- deleting records ---- */
+
+#define ID(letter) "{\"memoryRecordId\": \"mem-00000000000000000000000000000000000" letter "\"}"
+#define RECORDS(records, more) "{\"memoryRecordSummaries\": [" records "]" more "}"
+#define DELETED(successful, failed) "{\"successfulRecords\": [" successful "], \"failedRecords\": [" failed "]}"
+#define MORE ", \"nextToken\": \"t\""
+#define TEN(unit) unit unit unit unit unit unit unit unit unit unit
+
+static void records_that_stay(void **state)
+{
+    const ac_memory_place facts = {.namespace_prefix = "/f/"};
+    agent_house *h = *state;
+    yyjson_doc *outcome = NULL;
+    ac_error err = {0};
+
+    SCRIPT(RECORDS(ID("a"), MORE), RECORDS(ID("b"), ""), DELETED(ID("b"), ID("a")), RECORDS(ID("a"), ""),
+           DELETED("", ID("a")));
+    must(ac_memory_delete_records(h->client, MEMORY_ID, &facts, &outcome, &err), &err);
+    assert_answer(outcome, DELETED(ID("b"), ID("a")));
+    assert_int_equal(asked, 3);
+    assert_json(bodies[2], "records", "[" ID("a") ", " ID("b") "]");
+
+    /* A page full of them hides no others. */
+    SCRIPT(RECORDS(TEN(TEN(ID("a") ",")) ID("b"), MORE), RECORDS(ID("c"), ""), DELETED("", ID("a")),
+           DELETED(ID("b") ", " ID("c"), ""));
+    must(ac_memory_delete_records(h->client, MEMORY_ID, &facts, &outcome, &err), &err);
+    assert_answer(outcome, DELETED(ID("b") ", " ID("c"), ID("a")));
+    assert_int_equal(asked, 4);
+    assert_json(bodies[3], "records", "[" ID("b") ", " ID("c") "]");
+}
+
+/* More than a listing gives: the rest is listed when these are gone. */
+static void more_records_than_are_listed(void **state)
+{
+    const ac_memory_place facts = {.namespace_path = "/f/"};
+    const char *answers[1000 + 10 + 3] = {NULL};
+    agent_house *h = *state;
+    yyjson_doc *outcome = NULL;
+    ac_error err = {0};
+
+    for (size_t i = 0; i < 1000; i++)
+        answers[i] = RECORDS(ID("a"), MORE);
+    for (size_t i = 1000; i < 1010; i++)
+        answers[i] = i == 1000 ? DELETED(ID("b"), ID("a")) : DELETED("", "");
+    answers[1010] = RECORDS(ID("a"), "");
+    answers[1011] = DELETED("", ID("a"));
+    script_begin(answers);
+    must(ac_memory_delete_records(h->client, MEMORY_ID, &facts, &outcome, &err), &err);
+    assert_answer(outcome, DELETED(ID("b"), ID("a")));
+    assert_int_equal(asked, 1012);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(branch_events), cmocka_unit_test(merged_context),         cmocka_unit_test(tree),
-        cmocka_unit_test(filters),       cmocka_unit_test(filters_that_are_wrong), cmocka_unit_test(filtered_events),
+        cmocka_unit_test(branch_events),
+        cmocka_unit_test(merged_context),
+        cmocka_unit_test(tree),
+        cmocka_unit_test(filters),
+        cmocka_unit_test(filters_that_are_wrong),
+        cmocka_unit_test(filtered_events),
         cmocka_unit_test(records_come),
+        cmocka_unit_test(records_that_stay),
+        cmocka_unit_test(more_records_than_are_listed),
     };
 
     return cmocka_run_group_tests(tests, script_set_up, script_tear_down);

@@ -176,6 +176,31 @@ static void refused(void **state)
     assert_null(ws);
 }
 
+/* A header or a parameter whose name or value is NULL. */
+static void refused_for_what_is_missing(void **state)
+{
+    static const ac_header broken[] = {{NULL, "v"}, {"X-A", NULL}};
+    agent_house *h = *state;
+    ac_runtime_ws *ws = NULL;
+    ac_error err = {0};
+    char *url = NULL;
+
+    for (size_t i = 0; i < ARRAY_SIZE(broken); i++) {
+        const ac_runtime_ws_options o = {.headers = &broken[i], .header_count = 1};
+
+        assert_int_equal(ac_runtime_ws_connect(h->client, ARN, &o, &ws, &err), AC_ERR_INVALID);
+        assert_string_equal(err.message, "a header has no name or no value");
+        assert_int_equal(ac_runtime_ws_connect_url(h->client, "ws://127.0.0.1:1/ws", &o, &ws, &err), AC_ERR_INVALID);
+        assert_int_equal(ac_runtime_presigned_url(h->client, ARN,
+                                                  &(ac_runtime_presign_options){.query = &broken[i], .query_count = 1},
+                                                  &url, &err),
+                         AC_ERR_INVALID);
+        assert_string_equal(err.message, "a query parameter has no name or no value");
+    }
+    assert_null(ws);
+    assert_null(url);
+}
+
 static void *abort_soon(void *arg)
 {
     ac_runtime_ws *ws = arg;
@@ -220,9 +245,13 @@ static int tear_down(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(signed_connection), cmocka_unit_test(json_and_deadlines),
-        cmocka_unit_test(bearer_connection), cmocka_unit_test(presigned_connection),
-        cmocka_unit_test(refused),           cmocka_unit_test(another_thread_aborts),
+        cmocka_unit_test(signed_connection),
+        cmocka_unit_test(json_and_deadlines),
+        cmocka_unit_test(bearer_connection),
+        cmocka_unit_test(presigned_connection),
+        cmocka_unit_test(refused),
+        cmocka_unit_test(refused_for_what_is_missing),
+        cmocka_unit_test(another_thread_aborts),
     };
 
     return cmocka_run_group_tests(tests, set_up, tear_down);

@@ -116,7 +116,7 @@ static void takes_a_hash(void **state)
 
 static void refuses(void **state)
 {
-    const ac_header broken = {"X-A", "a\r\nb"};
+    const ac_header broken = {"X-A", "a\r\nb"}, nameless = {NULL, "v"}, valueless = {"X-A", NULL};
     const ac_signable cases[] = {
         {.service = "s3", .method = "GET"},
         {.service = "s3", .url = URL},
@@ -125,6 +125,8 @@ static void refuses(void **state)
         {.service = "s3", .method = "GET", .url = "ftp://here/x"},
         {.service = "s3", .method = "GET", .url = URL "#part"},
         {.service = "s3", .method = "GET", .url = URL, .headers = &broken, .header_count = 1},
+        {.service = "s3", .method = "GET", .url = URL, .headers = &nameless, .header_count = 1},
+        {.service = "s3", .method = "GET", .url = URL, .headers = &valueless, .header_count = 1},
     };
     ac_client *client = client_new();
 
