@@ -148,7 +148,7 @@ static void an_event_that_is_too_much_blocks_nobody(void **state)
     memory_room room = room_of(f);
 
     make_memory(f->s, "\"type\": \"SEMANTIC\"");
-    for (int i = 0; i < 1100; i++)
+    for (int i = 0; i < 1001; i++)
         assert_int_equal(buf_appendf(&text, "I own the boat named Lady%dway. ", i), AC_OK);
     assert_non_null(buf_terminate(&text));
     say(f->s, 1700000000000, text.data, 1);
@@ -181,21 +181,20 @@ static void who_waits_for_a_turn_makes_room(void **state)
                                     {.kind = MEMORY_JOB_SWEEP, .run = do_nothing}};
     const job_runner_options options = {
         .handlers = handlers, .handler_count = ARRAY_SIZE(handlers), .running_max = 1, .poll_ms = 10};
+    pthread_mutex_t *turn = extraction_turn(&room, MEMORY, PLACE);
     job_runner *r;
     ac_error err;
 
     make_memory(f->s, "\"type\": \"SUMMARIZATION\"");
     say(f->s, 1700000000000, "I have a plan for the garden with tulips and number", 1);
-    for (size_t i = 0; i < MEMORY_TURNS; i++)
-        pthread_mutex_lock(&room.turns[i]);
+    pthread_mutex_lock(turn);
     queue_job(&room, MEMORY_JOB_EXTRACT);
     queue_job(&room, MEMORY_JOB_SWEEP);
     assert_ok(job_runner_start(f->s, &options, &r, &err));
     while (fixture_number(f->s, "SELECT COUNT(*) FROM jobs WHERE kind = '" MEMORY_JOB_SWEEP "'") > 0)
         sched_yield();
     assert_int_equal(fixture_number(f->s, "SELECT COUNT(*) FROM memory_records"), 0);
-    for (size_t i = 0; i < MEMORY_TURNS; i++)
-        pthread_mutex_unlock(&room.turns[i]);
+    pthread_mutex_unlock(turn);
     while (fixture_number(f->s, "SELECT COUNT(*) FROM jobs") > 0)
         sched_yield();
     assert_true(job_runner_stop(r, 5000));

@@ -285,9 +285,9 @@ static ac_status think_and_write(extraction *x, ac_error *err)
     return status;
 }
 
-static pthread_mutex_t *turn_of(memory_room *room, const extraction *x)
+pthread_mutex_t *extraction_turn(memory_room *room, const char *memory_id, const char *namespace_name)
 {
-    const char *parts[] = {x->task.memory_id, x->changes.namespace_name};
+    const char *parts[] = {memory_id, namespace_name};
     uint32_t hash = 2166136261U; /* FNV-1a */
 
     for (size_t i = 0; i < ARRAY_SIZE(parts); i++)
@@ -318,7 +318,7 @@ static ac_status take_in(extraction *x, ac_error *err)
     ac_status status;
 
     AC_TRY(fill_namespaces(x, err));
-    turn = turn_of(x->room, x);
+    turn = extraction_turn(x->room, x->task.memory_id, x->changes.namespace_name);
     if (!wait_for_turn(turn)) {
         x->window.more = false;
         return store_write(x->room->store, postpone_in, x, err);

@@ -12,6 +12,9 @@
 /* An event that may be extracted was added to a session: queue what its strategies have to do. */
 ac_status extraction_queue(store_tx *tx, const memory_definition *d, int64_t session, ac_error *err) AC_MUST_USE;
 
+/* Whoever works in this namespace holds this one. */
+pthread_mutex_t *extraction_turn(memory_room *room, const char *memory_id, const char *namespace_name);
+
 /* A job that cannot be done now is over, and comes back in a moment. */
 ac_status extraction_postpone(store_tx *tx, const job *j, ac_error *err) AC_MUST_USE;
 
