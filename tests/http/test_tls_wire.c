@@ -67,6 +67,8 @@ static void wire_close(http_transport *t)
 static const http_transport_ops wire_ops = {
     .try_write = wire_try_write, .write = wire_write, .read = wire_read, .close = wire_close};
 
+/* The signature is the transport's. */
+/* NOLINTNEXTLINE(readability-non-const-parameter) */
 static void wire_input(void *owner, char *data, size_t length)
 {
     (void)owner;
