@@ -5,6 +5,7 @@
 #include "aws/credentials_internal.h"
 
 #include "aws/uri.h"
+#include "base/hex.h"
 #include "base/json.h"
 #include "http/client_retry.h"
 
@@ -47,13 +48,12 @@ static ac_status cache_path(const sso_settings *s, char *path, size_t size)
 {
     const char *name = s->session ? s->session : s->start_url;
     unsigned char digest[SHA1_BYTES];
-    int length = snprintf(path, size, "~/.aws/sso/cache/");
+    char hex[2 * SHA1_BYTES + 1];
 
     if (EVP_Digest(name, strlen(name), digest, NULL, EVP_sha1(), NULL) != 1)
         return AC_ERR_INTERNAL;
-    for (size_t i = 0; i < sizeof(digest); i++)
-        length += snprintf(path + length, size - (size_t)length, "%02x", digest[i]);
-    snprintf(path + length, size - (size_t)length, ".json");
+    hex_write(digest, sizeof(digest), hex);
+    snprintf(path, size, "~/.aws/sso/cache/%s.json", hex);
     return AC_OK;
 }
 

@@ -4,6 +4,8 @@
  * hashing a request.  Signing keys change once a day, so a few cached ones save four of five HMACs. */
 #include "aws/sigv4_internal.h"
 
+#include "base/hex.h"
+
 #include <openssl/core_names.h>
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
@@ -29,23 +31,12 @@ ac_status sigv4_sha256(const void *data, size_t length, uint8_t ret_digest[32])
     return AC_OK;
 }
 
-static void write_hex(const uint8_t digest[32], char ret_hex[SIGV4_HEX_SIZE])
-{
-    static const char digits[] = "0123456789abcdef";
-
-    for (size_t i = 0; i < 32; i++) {
-        ret_hex[2 * i] = digits[digest[i] >> 4];
-        ret_hex[2 * i + 1] = digits[digest[i] & 15];
-    }
-    ret_hex[SIGV4_HEX_LENGTH] = '\0';
-}
-
 ac_status sigv4_sha256_hex(const void *data, size_t length, char ret_hex[SIGV4_HEX_SIZE])
 {
     uint8_t digest[32];
 
     AC_TRY(sigv4_sha256(data, length, digest));
-    write_hex(digest, ret_hex);
+    hex_write(digest, sizeof(digest), ret_hex);
     return AC_OK;
 }
 
@@ -146,6 +137,6 @@ ac_status sigv4_signature(const uint8_t key[32], const sigv4_scope *scope, const
                        scope->date, (int)scope->region.length, scope->region.text, (int)scope->service.length,
                        scope->service.text, hash));
     AC_TRY(hmac_sha256(key, 32, (view){to_sign.data, to_sign.length}, mac));
-    write_hex(mac, ret_hex);
+    hex_write(mac, sizeof(mac), ret_hex);
     return AC_OK;
 }

@@ -2,6 +2,7 @@
 #include "client/client_internal.h"
 
 #include "base/clock.h"
+#include "base/hex.h"
 
 #include <openssl/sha.h>
 #include <stdlib.h>
@@ -39,8 +40,7 @@ static ac_status hash_body(const ac_signable *r, char ret_hash[HASH_SIZE], ac_er
         return AC_OK;
     }
     SHA256(r->body ? r->body : "", r->body ? r->length : 0, digest);
-    for (size_t i = 0; i < sizeof digest; i++)
-        snprintf(ret_hash + 2 * i, 3, "%02x", digest[i]);
+    hex_write(digest, sizeof digest, ret_hash);
     return AC_OK;
 }
 

@@ -5,10 +5,10 @@
 #include "daemon/artifacts/internal.h"
 
 #include "base/clock.h"
+#include "base/hex.h"
 #include "base/utf8.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
@@ -123,8 +123,7 @@ void digest_write(const uint8_t hash[32], char ret_digest[ARTIFACT_DIGEST_SIZE])
     size_t used = strlen(DIGEST_PREFIX);
 
     memcpy(ret_digest, DIGEST_PREFIX, used);
-    for (size_t i = 0; i < 32; i++, used += 2)
-        snprintf(ret_digest + used, 3, "%02x", hash[i]);
+    hex_write(hash, 32, ret_digest + used);
 }
 
 EVP_MD_CTX *digest_begin(void)

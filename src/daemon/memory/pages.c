@@ -5,9 +5,10 @@
 #include "daemon/resources/canonical.h"
 #include "daemon/store/page_token.h"
 
+#include "base/hex.h"
+
 #include <endian.h>
 #include <openssl/evp.h>
-#include <stdio.h>
 #include <string.h>
 
 #define NAME_BYTES_MAX ((size_t)256 << 10) /* a searchQuery of 10000 characters, each of them escaped, and filters */
@@ -24,8 +25,7 @@ static ac_status name_by_hash(front_call *call, const char *memory_id, const buf
 
     if (!EVP_Digest(name->data, name->length, hash, NULL, EVP_sha256(), NULL))
         return ac_error_set(err, AC_ERR_INTERNAL, "a list cannot be named");
-    for (size_t i = 0; i < HASH_BYTES; i++)
-        snprintf(hex + 2 * i, 3, "%02x", hash[i]);
+    hex_write(hash, HASH_BYTES, hex);
     *ret_name = arena_format(call->memory, "%s %s #%s", api_name(call->operation), memory_id, hex);
     return *ret_name ? AC_OK : memory_no_memory(err);
 }

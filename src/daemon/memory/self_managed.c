@@ -11,12 +11,12 @@
 #include "daemon/memory/extraction.h"
 
 #include "base/clock.h"
+#include "base/hex.h"
 #include "daemon/files.h"
 
 #include <errno.h>
 #include <limits.h>
 #include <openssl/evp.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -103,8 +103,7 @@ static ac_status name_job(delivery *d, ac_error *err)
         return memory_no_memory(err);
     if (!EVP_Digest(text, strlen(text), hash, NULL, EVP_sha256(), NULL))
         return ac_error_set(err, AC_ERR_INTERNAL, "a job cannot be named");
-    for (size_t i = 0; i < (JOB_NAME_SIZE - 1) / 2; i++)
-        snprintf(d->name + 2 * i, 3, "%02x", hash[i]);
+    hex_write(hash, (JOB_NAME_SIZE - 1) / 2, d->name);
     return AC_OK;
 }
 

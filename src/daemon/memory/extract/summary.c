@@ -34,14 +34,27 @@ typedef struct pool {
 
 /* ---- texts ---- */
 
+/* What stands for a mark in XML; NULL for what is no mark. */
+static const char *escape_of(char mark)
+{
+    switch (mark) {
+    case '&':
+        return "&amp;";
+    case '<':
+        return "&lt;";
+    case '>':
+        return "&gt;";
+    case '"':
+        return "&quot;";
+    default:
+        return NULL;
+    }
+}
+
 ac_status summary_escape(buf *out, const char *text)
 {
     for (; *text; text++) {
-        const char *name = *text == '&'   ? "&amp;"
-                           : *text == '<' ? "&lt;"
-                           : *text == '>' ? "&gt;"
-                           : *text == '"' ? "&quot;"
-                                          : NULL;
+        const char *name = escape_of(*text);
 
         AC_TRY(name ? buf_append_text(out, name) : buf_append(out, text, 1));
     }
@@ -52,8 +65,11 @@ static size_t escaped_length(const char *text)
 {
     size_t length = 0;
 
-    for (; *text; text++)
-        length += *text == '&' ? 5 : *text == '<' || *text == '>' ? 4 : *text == '"' ? 6 : 1;
+    for (; *text; text++) {
+        const char *name = escape_of(*text);
+
+        length += name ? strlen(name) : 1;
+    }
     return length;
 }
 
