@@ -16,9 +16,9 @@
  * gone by then. */
 #include "base/workers.h"
 
+#include "base/thread.h"
+
 #include <limits.h>
-#include <pthread.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <time.h>
 
@@ -253,15 +253,9 @@ static void *worker_main(void *argument)
 /* Under the lock, although it takes some microseconds: so a thread that is counted exists. */
 static bool spawn(workers *w)
 {
-    sigset_t all, before;
     pthread_t thread;
 
-    /* Threads inherit the mask: signals are for the program's own threads. */
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    int rc = pthread_create(&thread, &w->attributes, worker_main, w);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    if (rc)
+    if (thread_start(&thread, &w->attributes, worker_main, w) != 0)
         return false;
     w->threads++;
     w->references++;

@@ -8,7 +8,8 @@
  * the memory. */
 #include "http/client_internal.h"
 
-#include <signal.h>
+#include "base/thread.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -225,17 +226,10 @@ static ac_status make_multi(http_client *client, const http_client_options *o)
     return AC_OK;
 }
 
-/* Signals are for the threads of the program; a broken pipe is an error code here. */
+/* Where signals are blocked, a broken pipe is an error code. */
 static ac_status start_thread(http_client *client)
 {
-    sigset_t all, before;
-    int failed;
-
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    failed = pthread_create(&client->thread, NULL, run, client);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    if (failed)
+    if (thread_start(&client->thread, NULL, run, client) != 0)
         return AC_ERR_IO;
     /* http_loop_init made the loop this thread's; the new thread says so itself, but perhaps too late for the first
      * call. */

@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/thread.h"
 
 #include <errno.h>
 #include <netinet/in.h>
@@ -365,21 +366,17 @@ static void on_ready(loop_task *task)
 
 static ac_status start_threads(http_server *s, ac_error *err)
 {
-    sigset_t all, before;
     ac_status status = AC_OK;
 
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before); /* signals are the first thread's */
     for (unsigned i = 1; i < s->home_count && status == AC_OK; i++) {
         http_home *home = &s->homes[i];
 
-        home->thread_started = pthread_create(&home->thread, NULL, run_home, home) == 0;
+        home->thread_started = thread_start(&home->thread, NULL, run_home, home) == 0;
         if (home->thread_started)
             s->others_running++;
         else
             status = ac_error_set(err, AC_ERR_IO, "cannot start a loop thread");
     }
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
     return status;
 }
 

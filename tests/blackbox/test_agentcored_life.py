@@ -71,6 +71,18 @@ class Life(TestCase):
             with self.assertRaises(ConnectionRefusedError):
                 Conn(daemon.port)
 
+    def test_signals_are_the_first_threads(self):
+        """While the server gives them back to the program no other thread may be there to take them: it would die."""
+        daemon = self.serve("--loops", "2")
+        daemon.get("/health")
+        stops = sum(1 << (number - 1) for number in (signal.SIGTERM, signal.SIGINT))
+        others = [tid for tid in os.listdir(f"/proc/{daemon.pid}/task") if int(tid) != daemon.pid]
+        self.assertGreater(len(others), 1)
+        for tid in others:
+            with open(f"/proc/{daemon.pid}/task/{tid}/status", encoding="ascii") as f:
+                status = dict(line.rstrip("\n").split(":\t", 1) for line in f)
+            self.assertEqual(int(status["SigBlk"], 16) & stops, stops, status["Name"])
+
     def test_impatient_stop(self):
         """However many signals come, and whenever: it ends in order."""
         daemon = self.serve()

@@ -10,9 +10,9 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/thread.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -328,7 +328,6 @@ static void keeper_free(sessions *all)
 
 ac_status keeper_start(sessions *all, ac_error *err)
 {
-    sigset_t every, before;
 
     all->output_buffer = malloc(OUTPUT_READ_BYTES);
     if (!all->output_buffer || http_loop_init(&all->loop) != AC_OK) {
@@ -344,11 +343,7 @@ ac_status keeper_start(sessions *all, ac_error *err)
     if (all->shared)
         uv_timer_start(&all->lease_timer, on_lease, SESSION_LEASE_MS / 3, SESSION_LEASE_MS / 3);
     all->pool_task.run = run_pools;
-    sigfillset(&every);
-    pthread_sigmask(SIG_SETMASK, &every, &before);
-    int failed = pthread_create(&all->thread, NULL, keeper_main, all);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    if (failed) {
+    if (thread_start(&all->thread, NULL, keeper_main, all) != 0) {
         keeper_free(all);
         return ac_error_set(err, AC_ERR_IO, "no thread for the sessions can be made");
     }

@@ -14,6 +14,7 @@
 #include "daemon/store/job_runner.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/thread.h"
 #include "base/uuid.h"
 #include "base/workers.h"
 #include "daemon/store/engine.h"
@@ -443,7 +444,7 @@ ac_status job_runner_start(store *s, const job_runner_options *options, job_runn
         return status;
     }
     store_waker_add(s, &r->waker); /* first, so that no job falls between the thread's first look and this */
-    if (pthread_create(&r->thread, NULL, runner_main, r) != 0) {
+    if (thread_start(&r->thread, NULL, runner_main, r) != 0) {
         store_waker_remove(s, &r->waker);
         runner_free(r);
         return ac_error_set(err, AC_ERR_AGAIN, "no thread for the jobs can be made");
