@@ -7,7 +7,7 @@ from unittest import mock
 from clients import unique
 from memories import RECORD_SECONDS, MemoryTest, wait_for
 
-CREATE_SECONDS = 5  # much less than the ten seconds after which the package looks again
+CREATE_SECONDS = 9  # less than the ten seconds after which the package looks again
 
 
 class Package(MemoryTest):

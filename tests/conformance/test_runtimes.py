@@ -67,7 +67,7 @@ class Good(RuntimeTest):
     def test_ready_soon(self):
         begin = time.monotonic()
         self.deploy()
-        self.assertLess(time.monotonic() - begin, 2)
+        self.assertLess(time.monotonic() - begin, 20)
 
     def test_the_default_endpoint(self):
         runtime_id = self.deploy()

@@ -10,18 +10,18 @@
 static void an_idle_one_ends_in_time_and_not_before(void **state)
 {
     session_fixture *f = *state;
-    agent_plan plan = {.plan.idle_ms = 150};
+    agent_plan plan = {.plan.idle_ms = 400};
     session *s = acquire(f, (fixture_sessions_open(f, NULL), &plan), "a");
     uint64_t began = clock_monotonic_ms();
 
-    wait_until(clock_monotonic_ms() - began > 400); /* in use it is not idle, however long */
+    wait_until(clock_monotonic_ms() - began > 900); /* in use it is not idle, however long */
     assert_int_equal(sessions_now(f), 1);
     assert_true(state_is(f, "busy"));
     uint64_t released = clock_monotonic_ms();
     session_release(s);
     assert_true(state_is(f, "ready"));
     wait_until(overs(f) == 1);
-    assert_true(clock_monotonic_ms() - released >= 150);
+    assert_true(clock_monotonic_ms() - released >= 400);
     assert_string_equal(f->over_reason, "it was idle for 1 s");
 }
 
@@ -38,13 +38,13 @@ static void one_without_a_health_path_ends_when_idle(void **state)
 static void use_puts_the_end_off(void **state)
 {
     session_fixture *f = *state;
-    agent_plan plan = {.plan.idle_ms = 300};
+    agent_plan plan = {.plan.idle_ms = 800}; /* a busy machine may stop us for a while */
     uint64_t began;
 
     fixture_sessions_open(f, NULL);
     session_release(acquire(f, &plan, "a"));
     began = clock_monotonic_ms();
-    while (clock_monotonic_ms() - began < 900) {
+    while (clock_monotonic_ms() - began < 1800) {
         session_release(acquire(f, &plan, "a"));
         usleep(10000);
     }
@@ -80,7 +80,7 @@ static void three_looks_without_an_answer_end_it(void **state)
     session_fixture *f = *state;
     agent_plan plan = {0};
 
-    fixture_sessions_open(f, &(sessions_options){.health_interval_ms = 30, .health_timeout_ms = 30});
+    fixture_sessions_open(f, &(sessions_options){.health_interval_ms = 30, .health_timeout_ms = 300});
     for (unsigned i = 0; i < ARRAY_SIZE(ways); i++) {
         session *s = acquire(f, &plan, "a");
         assert_int_equal(ask(s, ways[i], NULL, 0), 200);

@@ -260,7 +260,7 @@ static void slow_statements_end(void **state)
     void *result;
 
     fixture_close(f);
-    f->s = fixture_open(f, &(store_options){.statement_ms = 100});
+    f->s = fixture_open(f, &(store_options){.statement_ms = 1000});
     for (int i = 0; i < 2; i++)
         assert_int_equal(pthread_create(&slow[i], NULL, write_endless, f->s), 0);
     for (int i = 0; i < 4; i++) {

@@ -208,10 +208,10 @@ static void test_deadlines(void **state)
 
     forget(&b.seen);
     connect_pair(&b);
-    send_options(&b, (http_upstream_request){.idle_timeout_ms = 60});
+    send_options(&b, (http_upstream_request){.idle_timeout_ms = 300});
     far_say(&b, OK_HEAD "\r\n", 19);
     for (int i = 0; i < 10; i++) { /* now and then is enough */
-        for (uint64_t begin = uv_now(&b.loop.uv); uv_now(&b.loop.uv) - begin < 20;)
+        for (uint64_t begin = uv_now(&b.loop.uv); uv_now(&b.loop.uv) - begin < 60;)
             uv_run(&b.loop.uv, UV_RUN_ONCE);
         far_say(&b, "x", 1);
     }
