@@ -90,7 +90,7 @@ int open_pidfd(pid_t pid);
 /* The first of these programs in the usual places; NULL: none. */
 const char *find_program(const char *name);
 
-/* ---- kernel.c, command.c, task.c, files.c: the tools ---- */
+/* ---- execute.c, command.c, task.c, files.c: the tools ---- */
 
 void kernels_begin(void); /* start what the first call will need */
 void tool_execute(call *c);
