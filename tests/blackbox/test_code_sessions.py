@@ -12,7 +12,7 @@ import time
 import uuid
 
 from agentcored import run
-from code_harness import BUILTIN, OPEN_NETWORK, CodeCase, Failed, Session, check, unittest
+from code_harness import BUILTIN, OPEN_NETWORK, CodeCase, Conn, Failed, Session, check, unittest
 from harness import DEADLINE, build_path, wait_until
 from runtime_harness import in_parallel
 
@@ -205,6 +205,21 @@ class Sessions(CodeCase):
                   "    if p not in (1, os.getpid()): os.kill(p, 9)\ntime.sleep(5)")
         self.assertEqual(caught.exception.name, "ConflictException", caught.exception)
         wait_until(lambda: s.get()["status"] == "TERMINATED", "the row")
+
+    def test_end_whose_news_is_late(self):
+        """On a busy machine it comes some time after the call has broken off; the answer waits for it."""
+        s = self.session()
+        s.run("1")
+        teller = self.daemon.named("agentcored-spaw")[0]
+        os.kill(teller, signal.SIGSTOP)
+        try:
+            conn = Conn(self.daemon.port)
+            self.addCleanup(conn.close)
+            s.send(conn, "executeCommand", command="kill -9 -1")
+            self.assertFalse(conn.readable(1.5), "an answer without the news")
+        finally:
+            os.kill(teller, signal.SIGCONT)
+        self.assert_fails("ConflictException", check, conn.read_response())
 
     def test_accounts(self):
         """A session belongs to the account that started it, the built-in interpreter's, too."""
