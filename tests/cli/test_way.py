@@ -256,7 +256,10 @@ class Dev(CliCase):
         dev.expect("starting again")
         dev.expect("edition 2")
         dev.expect("has ended with code 0")
-        self.write("parts/one.py", "")  # a directory that is new
+        new = self.folder / "parts"  # a directory that is new, with what is in it: one change
+        new.mkdir()
+        (new / "one.py").write_text("")
+        new.rename(self.work / "parts")
         dev.expect("edition 2")
         self.write("parts/one.py", "x = 1\n")
         dev.expect("edition 2")
