@@ -3,6 +3,7 @@ happens to code that does not behave."""
 
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -245,6 +246,26 @@ class Timeouts(CodeCase):
         self.assertEqual((r.error, r.code, r.stdout), (True, 124, "said\n"))
         self.assertRegex(r.stderr, r"KeyboardInterrupt\n.*took longer than 2 s and was interrupted; variables are kept")
         self.assertEqual(s.run("x").stdout, "1\n")
+
+    def test_end_that_is_noticed_late(self):
+        """What has ended in time has, though whoever watches it could not look until the time was over."""
+        s = self.session()
+        code = ("import builtins, time\nprint('begun')\ntime.sleep(0.3)\n"
+                "for _ in range(3): builtins.agentcore_image(b'x')")
+        with Conn(self.daemon.port) as c:
+            s.send(c, "executeCode", [("X-Agentcored-Output", "stream")], code=code, language="python")
+            c.read_head()
+            received = c.read_chunk()
+            supervisor = self.daemon.named("agentcore-code")[0]
+            os.kill(supervisor, signal.SIGSTOP)
+            try:
+                c.readable(2.1)
+            finally:
+                os.kill(supervisor, signal.SIGCONT)
+            while piece := c.read_chunk():
+                received += piece
+        r = Result(read_frames(received))
+        self.assertEqual((r.last["structuredContent"]["exitCode"], len(r.last["content"])), (0, 4), r)
 
     def test_timeout_of_code_that_resists(self):
         s = self.session()
