@@ -246,6 +246,16 @@ class Sessions(CodeCase):
         self.fail("another account has run code in this session")
 
 
+class Few(CodeCase):
+    options = ("--max-sessions", "1")
+
+    def test_place_of_one_that_has_answered(self):
+        """Whoever has an answer is no user of the session any more, which makes room then."""
+        for i in range(8):
+            s = self.session()
+            self.assertEqual((s.shell(f"echo {i}") if i % 2 else s.run(f"print({i})")).stdout, f"{i}\n")
+
+
 @unittest.skipUnless(OPEN_NETWORK, "there is no /dev/net/tun")
 class Packages(CodeCase):
     def test_pip_gets_as_far_as_the_network(self):

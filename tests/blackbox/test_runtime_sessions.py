@@ -179,6 +179,10 @@ class Few(RuntimeCase):
         self.assertNotEqual(self.agent.life(sessions[0]), lives[0])
         busy[1].close()
 
+    def test_place_of_one_that_has_answered(self):
+        for i in range(4):
+            self.assertEqual(self.agent.command(f"echo {i}", session_id()), (f"{i}\n", 0))
+
 
 class Many(RuntimeCase):
     @classmethod

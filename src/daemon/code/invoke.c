@@ -210,9 +210,9 @@ ac_status invoke_code_interpreter(front_call *call, ac_error *err)
     status = run(in, &why);
     if (status != AC_OK)
         status = explain(in, status, &why);
+    session_release(in->session); /* before the answer ends: whoever has it may need the place for another at once */
     status = finish(in, status, &why);
     code_result_done(&in->result);
-    session_release(in->session);
     if (status != AC_OK && err)
         *err = why;
     return status;
