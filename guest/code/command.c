@@ -79,7 +79,8 @@ static void listen_to_all(command *m, int wait_ms)
         let_go(m);
 }
 
-/* Until it has ended; first it is asked to, then killed. */
+/* Until it has ended; first it is asked to, then killed.  However late this gets to look, an end that has come until
+ * then is seen. */
 static void follow(command *m)
 {
     int64_t due_us = now_us() + (int64_t)m->c->request.timeout_ms * 1000;
@@ -89,14 +90,13 @@ static void follow(command *m)
 
         if (m->gone && !m->stopping)
             left_us = 0;
-        if (left_us <= 0 && m->stopping > 10)
-            return;
-        if (left_us <= 0) {
-            signal_group(m->pid, m->stopping++ ? SIGKILL : SIGTERM);
-            due_us = now_us() + TERMINATE_GRACE_MS * 1000;
+        listen_to_all(m, left_us > 0 ? (int)(left_us / 1000) + 1 : 0);
+        if (m->ended || left_us > 0)
             continue;
-        }
-        listen_to_all(m, (int)(left_us / 1000) + 1);
+        if (m->stopping > 10)
+            return;
+        signal_group(m->pid, m->stopping++ ? SIGKILL : SIGTERM);
+        due_us = now_us() + TERMINATE_GRACE_MS * 1000;
     }
 }
 

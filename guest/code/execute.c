@@ -10,6 +10,7 @@
 #include <signal.h>
 #include <stdlib.h>
 
+#define LATE_LOOKS (CODE_IMAGES_MAX + 1)
 #define LOST_TEXT                                                                                                      \
     "its process ended (it was killed, used too much memory, or left by os._exit); all variables are lost, and the "   \
     "next call begins anew"
@@ -126,27 +127,29 @@ static void listen_to_all(run *r, int wait_ms)
         let_go(r);
 }
 
-/* Until it has answered, or is killed. */
+/* Until it has answered, or is killed.  However late this gets to look, an answer that has come until then is seen: it
+ * may stand behind images. */
 static void follow(run *r)
 {
     int64_t due_us = now_us() + (int64_t)r->c->request.timeout_ms * 1000;
+    unsigned late_looks = 0;
 
     while (!r->done && !r->lost) {
         int64_t left_us = due_us - now_us();
 
         if (r->gone && !r->interrupted)
             left_us = 0;
-        if (left_us <= 0 && r->interrupted) {
+        listen_to_all(r, left_us > 0 ? (int)(left_us / 1000) + 1 : 0);
+        if (r->done || r->lost || left_us > 0 || late_looks++ < LATE_LOOKS)
+            continue;
+        if (r->interrupted) {
             r->lost = true;
             return;
         }
-        if (left_us <= 0) {
-            r->interrupted = true;
-            signal_group(r->k->pid, SIGINT);
-            due_us = now_us() + INTERRUPT_GRACE_MS * 1000;
-            continue;
-        }
-        listen_to_all(r, (int)(left_us / 1000) + 1);
+        r->interrupted = true;
+        signal_group(r->k->pid, SIGINT);
+        due_us = now_us() + INTERRUPT_GRACE_MS * 1000;
+        late_looks = 0;
     }
 }
 

@@ -27,6 +27,7 @@ ACCOUNT = "123456789012"
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/agent"
 PYTHON = "/usr/bin/python3"
 DESCRIPTORS_SPARE = 24
+SLOW_SECONDS = 120  # for an answer that many sessions are started before
 WAITING = 4  # processes that are kept ready to become sandboxes
 NEEDED = ("user-namespaces", "mount-namespaces", "pid-namespaces", "network-namespaces", "seccomp", "bubblewrap")
 NETWORK = ("slirp4netns", "tun-device")
@@ -273,7 +274,7 @@ class Runtime:
         self.daemon.send(conn, "POST", self.path + path, payload, query, more, signed=not token)
 
     def invoke(self, payload=b"{}", session=None, headers=(), query=(), token=None, path="/invocations"):
-        with Conn(self.daemon.port) as c:
+        with Conn(self.daemon.port, timeout=SLOW_SECONDS) as c:
             self._send(c, payload, session, headers, query, token, path)
             return c.read_response()
 

@@ -107,9 +107,9 @@ class Baits:
         shutil.rmtree(self.folder)
 
 
-class Escapes(CodeCase):
-    options = ("--session-memory", "256M", "--session-disk", "32M", "--session-processes", "64", "--code-timeout", "5s",
-               "--session-cpu", "100", "--code-output", "1M", "--code-warm", "1")
+class EscapeCase(CodeCase):
+    options = ("--session-memory", "256M", "--session-disk", "32M", "--session-processes", "64", "--session-cpu", "100",
+               "--code-output", "1M", "--code-warm", "1")
     mode = "SANDBOX"
 
     @classmethod
@@ -164,6 +164,31 @@ class Escapes(CodeCase):
             self.shared()
         self.used.run(f"PRELUDE = {PRELUDE!r}")
 
+    def usable(self, s, full=False):
+        """The session is, or it has ended as a session may, or (full) what its code goes on doing leaves no room for
+        more, which it says; and a new one is."""
+        try:
+            r = s.run("print('usable')")
+            if not (full and r.error and r.stderr):
+                self.assertEqual(r.stdout, "usable\n", r)
+        except Failed as e:
+            self.assertEqual(e.name, "ConflictException")
+        with self.start() as other:
+            self.assertEqual(other.run("1").stdout, "1\n")
+        self.look()
+
+    def bomb(self, command, tool="executeCommand", **arguments):
+        s = self.fresh()
+        try:
+            r = s.invoke(tool, **(arguments or {"command": command}))
+            self.look(r.stdout, r.stderr)
+        except Failed as e:
+            self.assertIn(e.name, ("ConflictException", "InternalServerException"), e)
+            r = None
+        return s, r
+
+
+class Escapes(EscapeCase):
     def test_baits_are_noticed(self):
         """What these tests look at does change when somebody gets at it."""
         baits = Baits(self.daemon, self.folder)
@@ -286,30 +311,90 @@ class Escapes(CodeCase):
         s.invoke("removeFiles", paths=["d"])
         self.assertFalse(s.invoke("listFiles").error)
 
-    # ---- resources ----
+    # ---- processes, signals, descriptors ----
 
-    def usable(self, s, full=False):
-        """The session is, or it has ended as a session may, or (full) what its code goes on doing leaves no room for
-        more, which it says; and a new one is."""
+    def test_processes_left_behind(self):
+        """Nothing that a session has started outlives it."""
+        before = set(self.daemon.family())
+        s = self.start()
+        s.shell("nohup setsid sleep 7777 >/dev/null 2>&1 & "
+                "(setsid sh -c 'trap \"\" TERM INT HUP; sleep 7778 & wait' &)")
+        s.run(part("left_behind"))
+        s.stop()
+        left = [pid for pid in set(self.daemon.family()) - before if self.command_of(pid).startswith("sleep")]
+        self.assertEqual(left, [])
+
+    @staticmethod
+    def command_of(pid):
         try:
-            r = s.run("print('usable')")
-            if not (full and r.error and r.stderr):
-                self.assertEqual(r.stdout, "usable\n", r)
-        except Failed as e:
-            self.assertEqual(e.name, "ConflictException")
-        with self.start() as other:
-            self.assertEqual(other.run("1").stdout, "1\n")
-        self.look()
+            with open(f"/proc/{pid}/cmdline", encoding="utf-8", errors="replace") as f:
+                return f.read()
+        except OSError:
+            return ""
 
-    def bomb(self, command, tool="executeCommand", **arguments):
+    def test_processes_kill_everybody(self):
         s = self.fresh()
         try:
-            r = s.invoke(tool, **(arguments or {"command": command}))
-            self.look(r.stdout, r.stderr)
+            self.look(s.shell("kill -9 -1; kill -9 1; kill -STOP 1").stdout)
         except Failed as e:
-            self.assertIn(e.name, ("ConflictException", "InternalServerException"), e)
-            r = None
-        return s, r
+            self.assertEqual(e.name, "ConflictException")
+        self.usable(s)
+
+    def test_processes_signal_the_outside(self):
+        s = self.fresh()
+        inside = {self.daemon.pid, os.getpid(), os.getppid(), *self.daemon.helpers}
+        s.run(part("signal_outside", pids=sorted(inside)))
+        self.usable(s)
+
+    def test_processes_forged_frames(self):
+        """Code that speaks to the supervisor in its kernel's name."""
+        s = self.fresh()
+        for data in ("b'\\xff' * 100", "struct.pack('>IB', 9, 131) + b'\\0\\0\\0\\1\\0\\0\\0\\0\\0'",
+                     "struct.pack('>IB', 1 << 31, 130)", "struct.pack('>IB', 3, 130) + b'abc'",
+                     "struct.pack('>IB', 4, 129) + struct.pack('>I', 1)"):
+            try:
+                r = s.run(part("forged_frames", data=data))
+                self.look(r.stdout, r.stderr)
+            except Failed as e:
+                self.assertEqual(e.name, "ConflictException", e)
+            self.usable(s)
+
+    def test_processes_forged_supervisor(self):
+        """Code that ends the supervisor cannot take its place: the session ends with it."""
+        s = self.fresh()
+        with self.assertRaises(Failed) as caught:
+            s.run(part("forged_supervisor"))
+        self.assertEqual(caught.exception.name, "ConflictException")
+        self.usable(s)
+
+    def test_processes_supervisors_port(self):
+        """Garbage sent to the supervisor by the code that it serves."""
+        s = self.fresh()
+        r = s.run(part("supervisors_port"))
+        self.look(r.stdout, r.stderr)
+        self.assertNotIn("root:x", r.stdout)
+        self.usable(s)
+
+    def test_output_terminal_escapes(self):
+        s = self.fresh()
+        text = "\x1b]0;owned\x07\x1b[2J\x9b31m"
+        r = s.run(f"print({text!r})")
+        self.assertEqual(r.stdout, text + "\n")
+        s.write_all({text: "x"})
+        s.invoke("readFiles", paths=[text + "/"])
+        self.assertNotIn("\x1b", self.daemon.stderr())
+
+    def test_output_forged_log_lines(self):
+        s = self.fresh()
+        s.run('import sys, os\nline = \'{"level": "ERROR", "message": "forged-%s"}\\n\'' % self.baits.mark +
+              "\nprint(line); os.write(2, line.encode())\nos.system('echo forged > /dev/console')")
+        self.assertNotIn(f"forged-{self.baits.mark}", self.daemon.stderr())
+
+
+class Bombs(EscapeCase):
+    """What takes all that there is.  Some of it ends only when its time is over."""
+
+    options = (*EscapeCase.options, "--code-timeout", "5s")
 
     def test_resources_fork_bomb(self):
         s, _ = self.bomb("bomb() { bomb | bomb & }; bomb; sleep 3")
@@ -391,90 +476,11 @@ class Escapes(CodeCase):
         self.assertGreater(found.count("done\n"), 10)
         self.usable(s)
 
-    # ---- processes, signals, descriptors ----
-
-    def test_processes_left_behind(self):
-        """Nothing that a session has started outlives it."""
-        before = set(self.daemon.family())
-        s = self.start()
-        s.shell("nohup setsid sleep 7777 >/dev/null 2>&1 & "
-                "(setsid sh -c 'trap \"\" TERM INT HUP; sleep 7778 & wait' &)")
-        s.run(part("left_behind"))
-        s.stop()
-        left = [pid for pid in set(self.daemon.family()) - before if self.command_of(pid).startswith("sleep")]
-        self.assertEqual(left, [])
-
-    @staticmethod
-    def command_of(pid):
-        try:
-            with open(f"/proc/{pid}/cmdline", encoding="utf-8", errors="replace") as f:
-                return f.read()
-        except OSError:
-            return ""
-
-    def test_processes_kill_everybody(self):
-        s = self.fresh()
-        try:
-            self.look(s.shell("kill -9 -1; kill -9 1; kill -STOP 1").stdout)
-        except Failed as e:
-            self.assertEqual(e.name, "ConflictException")
-        self.usable(s)
-
-    def test_processes_signal_the_outside(self):
-        s = self.fresh()
-        inside = {self.daemon.pid, os.getpid(), os.getppid(), *self.daemon.helpers}
-        s.run(part("signal_outside", pids=sorted(inside)))
-        self.usable(s)
-
-    def test_processes_forged_frames(self):
-        """Code that speaks to the supervisor in its kernel's name."""
-        s = self.fresh()
-        for data in ("b'\\xff' * 100", "struct.pack('>IB', 9, 131) + b'\\0\\0\\0\\1\\0\\0\\0\\0\\0'",
-                     "struct.pack('>IB', 1 << 31, 130)", "struct.pack('>IB', 3, 130) + b'abc'",
-                     "struct.pack('>IB', 4, 129) + struct.pack('>I', 1)"):
-            try:
-                r = s.run(part("forged_frames", data=data))
-                self.look(r.stdout, r.stderr)
-            except Failed as e:
-                self.assertEqual(e.name, "ConflictException", e)
-            self.usable(s)
-
-    def test_processes_forged_supervisor(self):
-        """Code that ends the supervisor cannot take its place: the session ends with it."""
-        s = self.fresh()
-        with self.assertRaises(Failed) as caught:
-            s.run(part("forged_supervisor"))
-        self.assertEqual(caught.exception.name, "ConflictException")
-        self.usable(s)
-
-    def test_processes_supervisors_port(self):
-        """Garbage sent to the supervisor by the code that it serves."""
-        s = self.fresh()
-        r = s.run(part("supervisors_port"))
-        self.look(r.stdout, r.stderr)
-        self.assertNotIn("root:x", r.stdout)
-        self.usable(s)
-
     def test_processes_stopped_kernel(self):
         s = self.fresh()
         r = s.run("import os, signal; os.kill(os.getpid(), signal.SIGSTOP)")
         self.assertEqual(r.code, 124)
         self.usable(s)
-
-    def test_output_terminal_escapes(self):
-        s = self.fresh()
-        text = "\x1b]0;owned\x07\x1b[2J\x9b31m"
-        r = s.run(f"print({text!r})")
-        self.assertEqual(r.stdout, text + "\n")
-        s.write_all({text: "x"})
-        s.invoke("readFiles", paths=[text + "/"])
-        self.assertNotIn("\x1b", self.daemon.stderr())
-
-    def test_output_forged_log_lines(self):
-        s = self.fresh()
-        s.run('import sys, os\nline = \'{"level": "ERROR", "message": "forged-%s"}\\n\'' % self.baits.mark +
-              "\nprint(line); os.write(2, line.encode())\nos.system('echo forged > /dev/console')")
-        self.assertNotIn(f"forged-{self.baits.mark}", self.daemon.stderr())
 
 
 environment_secret = f"secret-{secrets.token_hex(16)}"

@@ -8,12 +8,26 @@ HAS_DENO = any(os.path.exists(f"{place}/deno") for place in ("/usr/bin", "/usr/l
 
 
 @unittest.skipUnless(HAS_NODE, "node is not installed")
-class JavaScript(CodeCase):
-    options = ("--code-timeout", "2s")
-
+class NodeCase(CodeCase):
     def js(self, s, code, language="javascript", **more):
         return s.run(code, language, runtime="nodejs", **more)
 
+
+class Timeouts(NodeCase):
+    options = ("--code-timeout", "2s")
+
+    def test_timeout(self):
+        s = self.session()
+        self.js(s, "const kept = 1")
+        for code in ("while (true) {}", "await new Promise(() => {})", "while (true) console.log('o'.repeat(5000))"):
+            with self.subTest(code=code):
+                r = self.js(s, code)
+                self.assertEqual((r.error, r.code), (True, 124))
+                self.assertIn("Interrupted", r.stderr)
+                self.assertEqual(self.js(s, "kept").stdout, "1\n")
+
+
+class JavaScript(NodeCase):
     def test_values(self):
         s = self.session()
         for code, shown in (("1 + 1", "2\n"), ("'a'", "'a'\n"), ("undefined", ""),
@@ -54,16 +68,6 @@ class JavaScript(CodeCase):
         self.assertIn("later", self.js(s, "setTimeout(() => { throw new Error('later') }, 1); "
                                           "await new Promise(r => setTimeout(r, 50))").stderr)
         self.assertEqual(self.js(s, "1").stdout, "1\n")
-
-    def test_timeout(self):
-        s = self.session()
-        self.js(s, "const kept = 1")
-        for code in ("while (true) {}", "await new Promise(() => {})", "while (true) console.log('o'.repeat(5000))"):
-            with self.subTest(code=code):
-                r = self.js(s, code)
-                self.assertEqual((r.error, r.code), (True, 124))
-                self.assertIn("Interrupted", r.stderr)
-                self.assertEqual(self.js(s, "kept").stdout, "1\n")
 
     def test_lost_kernel(self):
         s = self.session()

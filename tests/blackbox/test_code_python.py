@@ -3,6 +3,7 @@ happens to code that does not behave."""
 
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -15,7 +16,7 @@ PNG = "iVBORw0KGgo"  # how base64 of one begins
 
 
 class Python(CodeCase):
-    options = ("--code-timeout", "2s", "--code-output", "4096")
+    options = ("--code-output", "4096")
 
     def test_print(self):
         r = self.session().run("print(1)")
@@ -152,23 +153,6 @@ class Python(CodeCase):
                 self.assertIn("The interpreter was lost", r.stderr)
                 self.assertEqual(s.run("print('again')").stdout, "again\n")
 
-    def test_timeout(self):
-        s = self.session()
-        s.run("x = 1")
-        begun = time.monotonic()
-        r = s.run("print('said')\nwhile True: pass")
-        self.assertLess(time.monotonic() - begun, DEADLINE)
-        self.assertEqual((r.error, r.code, r.stdout), (True, 124, "said\n"))
-        self.assertRegex(r.stderr, r"KeyboardInterrupt\n.*took longer than 2 s and was interrupted; variables are kept")
-        self.assertEqual(s.run("x").stdout, "1\n")
-
-    def test_timeout_of_code_that_resists(self):
-        s = self.session()
-        r = s.run("import time\nwhile True:\n    try: time.sleep(60)\n    except BaseException: pass")
-        self.assertEqual((r.error, r.code), (True, 124))
-        self.assertIn("killed", r.stderr)
-        self.assertEqual(s.run("print(3)").stdout, "3\n")
-
     def test_client_that_leaves(self):
         s = self.session()
         conn = Conn(self.daemon.port)
@@ -248,6 +232,47 @@ class Python(CodeCase):
         self.assertEqual((r.error, len(r.content)), (False, 1), r)
         self.assertIn("an image of 5242884 bytes was left out", r.stderr)
         self.assertEqual(s.run("x").stdout, "1\n")
+
+
+class Timeouts(CodeCase):
+    options = ("--code-timeout", "2s")
+
+    def test_timeout(self):
+        s = self.session()
+        s.run("x = 1")
+        begun = time.monotonic()
+        r = s.run("print('said')\nwhile True: pass")
+        self.assertLess(time.monotonic() - begun, DEADLINE)
+        self.assertEqual((r.error, r.code, r.stdout), (True, 124, "said\n"))
+        self.assertRegex(r.stderr, r"KeyboardInterrupt\n.*took longer than 2 s and was interrupted; variables are kept")
+        self.assertEqual(s.run("x").stdout, "1\n")
+
+    def test_end_that_is_noticed_late(self):
+        """What has ended in time has, though whoever watches it could not look until the time was over."""
+        s = self.session()
+        code = ("import builtins, time\nprint('begun')\ntime.sleep(0.3)\n"
+                "for _ in range(3): builtins.agentcore_image(b'x')")
+        with Conn(self.daemon.port) as c:
+            s.send(c, "executeCode", [("X-Agentcored-Output", "stream")], code=code, language="python")
+            c.read_head()
+            received = c.read_chunk()
+            supervisor = self.daemon.named("agentcore-code")[0]
+            os.kill(supervisor, signal.SIGSTOP)
+            try:
+                c.readable(2.1)
+            finally:
+                os.kill(supervisor, signal.SIGCONT)
+            while piece := c.read_chunk():
+                received += piece
+        r = Result(read_frames(received))
+        self.assertEqual((r.last["structuredContent"]["exitCode"], len(r.last["content"])), (0, 4), r)
+
+    def test_timeout_of_code_that_resists(self):
+        s = self.session()
+        r = s.run("import time\nwhile True:\n    try: time.sleep(60)\n    except BaseException: pass")
+        self.assertEqual((r.error, r.code), (True, 124))
+        self.assertIn("killed", r.stderr)
+        self.assertEqual(s.run("print(3)").stdout, "3\n")
 
 
 class Figures(CodeCase):

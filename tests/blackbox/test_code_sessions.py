@@ -12,7 +12,7 @@ import time
 import uuid
 
 from agentcored import run
-from code_harness import BUILTIN, OPEN_NETWORK, CodeCase, Failed, Session, check, unittest
+from code_harness import BUILTIN, OPEN_NETWORK, CodeCase, Conn, Failed, Session, check, unittest
 from harness import DEADLINE, build_path, wait_until
 from runtime_harness import in_parallel
 
@@ -206,6 +206,21 @@ class Sessions(CodeCase):
         self.assertEqual(caught.exception.name, "ConflictException", caught.exception)
         wait_until(lambda: s.get()["status"] == "TERMINATED", "the row")
 
+    def test_end_whose_news_is_late(self):
+        """On a busy machine it comes some time after the call has broken off; the answer waits for it."""
+        s = self.session()
+        s.run("1")
+        teller = self.daemon.named("agentcored-spaw")[0]
+        os.kill(teller, signal.SIGSTOP)
+        try:
+            conn = Conn(self.daemon.port)
+            self.addCleanup(conn.close)
+            s.send(conn, "executeCommand", command="kill -9 -1")
+            self.assertFalse(conn.readable(1.5), "an answer without the news")
+        finally:
+            os.kill(teller, signal.SIGCONT)
+        self.assert_fails("ConflictException", check, conn.read_response())
+
     def test_accounts(self):
         """A session belongs to the account that started it, the built-in interpreter's, too."""
         s = self.session()
@@ -229,6 +244,16 @@ class Sessions(CodeCase):
                 return True
             return False
         self.fail("another account has run code in this session")
+
+
+class Few(CodeCase):
+    options = ("--max-sessions", "1")
+
+    def test_place_of_one_that_has_answered(self):
+        """Whoever has an answer is no user of the session any more, which makes room then."""
+        for i in range(8):
+            s = self.session()
+            self.assertEqual((s.shell(f"echo {i}") if i % 2 else s.run(f"print({i})")).stdout, f"{i}\n")
 
 
 @unittest.skipUnless(OPEN_NETWORK, "there is no /dev/net/tun")

@@ -61,7 +61,7 @@ class Examples(TestCase):
         agent = self.start("async_tasks_agent")
         self.assert_json(agent.invoke({"method": "manual"}), 200, '{"status": "completed"}')
         self.assertEqual(agent.ping()["status"], "Healthy")
-        self.assert_json(agent.invoke({"method": "background", "seconds": 1}), 200, '{"status": "started"}')
+        self.assert_json(agent.invoke({"method": "background", "seconds": 3}), 200, '{"status": "started"}')
         self.assertEqual(agent.ping()["status"], "HealthyBusy")
         wait_until(lambda: agent.ping()["status"] == "Healthy", "the task to end")
         self.assertEqual(agent.invoke({"method": "dance"}).status, 400)

@@ -350,7 +350,7 @@ class Bad(ExtractCase):
         ):
             with self.subTest(status=status):
                 self.server.script = [reply]
-                self.fails(status, model={"timeout_ms": 200})
+                self.fails(status, model={"timeout_ms": 200 if status == "AC_ERR_TIMEOUT" else 20000})
 
     def test_nothing_of_a_run_that_fails_in_the_middle(self):
         self.server.script = [facts("F1"), busy()]

@@ -95,7 +95,7 @@ class MemoryClient(unittest.TestCase):
 
     def test_life(self):
         done = subprocess.run([LIFE], env=clean_environment(**self.env), text=True, capture_output=True,
-                              timeout=DEADLINE, check=False)
+                              timeout=3 * DEADLINE, check=False)
         self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
 
 

@@ -2,6 +2,8 @@
 
 import hashlib
 import json
+import os
+import signal
 import unittest
 import uuid
 
@@ -254,6 +256,19 @@ class AgentErrors(RuntimeCase):
         r = self.agent.invoke({"do": "leave", "code": 9, "words": "out of luck"}, session)
         self.assert_agent_error(r, "code 9", "out of luck")
         self.assertNotEqual(self.agent.life(session), life)
+
+    def test_death_whose_news_is_late(self):
+        """On a busy machine it comes some time after the connection has broken; the answer waits for it."""
+        session = session_id()
+        self.agent.life(session)
+        teller = self.daemon.named("agentcored-spaw")[0]
+        os.kill(teller, signal.SIGSTOP)
+        try:
+            c = self.conn(self.agent, {"do": "leave", "code": 9}, session)
+            self.assertFalse(c.readable(1.5), "an answer without the news")
+        finally:
+            os.kill(teller, signal.SIGCONT)
+        self.assert_agent_error(c.read_response(), "code 9")
 
 
 class Service(RuntimeCase):

@@ -121,15 +121,14 @@ class Peers(RuntimeCase):
         self.assertEqual(self.second.sessions_now(), here)
 
     def test_stop_through_the_other(self):
-        session = session_id()
+        session, here = session_id(), self.first.sessions_now()
         life = self.agent.life(session)
         self.assertEqual(self.other.stop(session).status, 200)
         for agent in (self.agent, self.other):
             self.assert_error(agent.stop(session), 404, "ResourceNotFoundException")
         wait_until(lambda: psql(f"SELECT count(*) FROM sessions WHERE id = '{session}'") == ["0"], "its row to go")
-        here = self.first.sessions_now()
         self.assertNotEqual(self.other.life(session), life)
-        self.assertEqual(self.first.sessions_now(), here, "now it is the other one's")
+        self.assertLessEqual(self.first.sessions_now(), here, "now it is the other one's")
         self.assertEqual(self.agent.stop(session).status, 200)
 
     def test_owner_is_killed(self):

@@ -83,16 +83,16 @@ class KeepAlive(WebSocketCase):
 
     def test_no_answer_to_the_ping(self):
         server = self.serve("websocket_ping_interval_ms=100", "websocket_ping_timeout_ms=200")
-        ws = self.open(server)
         start = time.monotonic()
+        ws = self.open(server)
         self.assertEqual(ws.read_frame().opcode, PING)
         self.assertEqual(ws.read_close()[0], 1011)
         self.assertGreater(time.monotonic() - start, 0.2)
         server.wait_stat("websockets_open", 0)
 
     def test_idle_time_outs_of_http_do_not_apply(self):
-        ws = self.open(self.serve("idle_timeout_ms=100", "header_timeout_ms=100", "body_timeout_ms=100"))
-        self.assertFalse(ws.readable(0.4))
+        ws = self.open(self.serve("idle_timeout_ms=700", "header_timeout_ms=700", "body_timeout_ms=700"))
+        self.assertFalse(ws.readable(1.2))
         self.assert_echo(ws)
 
 

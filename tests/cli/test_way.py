@@ -1,6 +1,8 @@
 """From an empty directory to a deployed agent, on a terminal, as a person goes that way; and how long it takes."""
 
 import os
+import pathlib
+import re
 import signal
 import socket
 import subprocess
@@ -8,6 +10,7 @@ import time
 import unittest
 
 from cli_harness import DEADLINE, PROGRAM, SECONDS, CliCase, free_port, sanitized
+from harness import wait_until
 
 ARN = r"arn:aws:bedrock-agentcore:us-west-2:123456789012:runtime/hello-\w{10}"
 
@@ -210,9 +213,17 @@ class Dev(CliCase):
         dev.expect("starting again")
         dev.expect("stubborn")
         dev.send("\x03")
+        dev.expect(r"\^C")
+        wait_until(lambda: not self.has_pending(dev.pid, signal.SIGINT), "dev to have taken it")
         dev.send("\x03")  # a second one does not wait
         dev.expect("is killed")
         self.assertEqual(dev.wait(), 0)
+
+    @staticmethod
+    def has_pending(pid, number):
+        """Whether the process has the signal still to take: another of its kind would be the same one."""
+        status = pathlib.Path(f"/proc/{pid}/status").read_text()
+        return any(int(mask, 16) >> (number - 1) & 1 for mask in re.findall(r"^S[ih][gd]Pnd:\s+(\w+)", status, re.M))
 
     def test_what_a_script_started_ends_with_it(self):
         """A child that the script does not end has the port; it ends before the next one starts, and at the end."""
@@ -256,7 +267,10 @@ class Dev(CliCase):
         dev.expect("starting again")
         dev.expect("edition 2")
         dev.expect("has ended with code 0")
-        self.write("parts/one.py", "")  # a directory that is new
+        new = self.folder / "parts"  # a directory that is new, with what is in it: one change
+        new.mkdir()
+        (new / "one.py").write_text("")
+        new.rename(self.work / "parts")
         dev.expect("edition 2")
         self.write("parts/one.py", "x = 1\n")
         dev.expect("edition 2")

@@ -88,7 +88,7 @@ int main(void)
     yyjson_doc *doc = yyjson_read(input, length, 0);
     yyjson_val *root = yyjson_doc_get_root(doc), *queries = yyjson_obj_get(root, "queries"), *text;
     embeddings_options embedded = {
-        .url = ac_json_string(root, "url", NULL), .model = "m", .timeout_ms = 2000, .attempts_max = 1};
+        .url = ac_json_string(root, "url", NULL), .model = "m", .timeout_ms = 20000, .attempts_max = 1};
     search_options options = {.source = {load, NULL}, .wordnet_dir = "/nowhere"};
     memory_search *search;
     ac_error err;

@@ -17,6 +17,7 @@
 #define STREAM_VALUE "stream"
 #define FILES_TOGETHER_BYTES ((size_t)4 << 20) /* of several files in one event */
 #define CHARACTER_BYTES_MAX 4
+#define OVER_WAIT_MS 10000 /* for the news that the session has ended, which nearly always is why a call broke off */
 
 typedef struct invocation {
     front_call *call;
@@ -141,7 +142,7 @@ static ac_status explain(const invocation *in, ac_status status, ac_error *err)
 
     if (status != AC_ERR_CLOSED || http_exchange_closed(in->call->exchange))
         return status;
-    session_over_reason(in->session, 1000, reason);
+    session_over_reason(in->session, OVER_WAIT_MS, reason);
     if (reason[0])
         return ac_error_set(err, AC_ERR_CONFLICT, "The session has ended: %s", reason);
     return ac_error_set(err, AC_ERR_INTERNAL, "The session's sandbox has broken off the call");
@@ -209,9 +210,9 @@ ac_status invoke_code_interpreter(front_call *call, ac_error *err)
     status = run(in, &why);
     if (status != AC_OK)
         status = explain(in, status, &why);
+    session_release(in->session); /* before the answer ends: whoever has it may need the place for another at once */
     status = finish(in, status, &why);
     code_result_done(&in->result);
-    session_release(in->session);
     if (status != AC_OK && err)
         *err = why;
     return status;

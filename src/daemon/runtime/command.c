@@ -82,6 +82,7 @@ ac_status invoke_agent_runtime_command(front_call *call, ac_error *err)
     AC_TRY(front_add_text(call, "runtimeSessionId", in->session_id, err));
     AC_TRY(front_events_begin(call, err));
     status = stream_command(in, command, (unsigned)timeout_s, err);
+    invocation_drop(TAKE_PTR(in)); /* before the answer ends: whoever has it may need the place for another at once */
     if (status == AC_OK)
         front_events_end(call);
     else if (status != AC_ERR_CLOSED || !http_exchange_closed(call->exchange))

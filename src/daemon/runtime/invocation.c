@@ -14,7 +14,7 @@
 
 #include <string.h>
 
-#define OVER_WAIT_MS 1000     /* for the news that the agent has died, after its connection broke */
+#define OVER_WAIT_MS 3000     /* for the news that the agent has died, after its connection broke */
 #define QUOTED_BYTES_MAX 2000 /* of the agent's error body */
 #define COLLECT_BYTES_MAX 65536
 
