@@ -249,6 +249,21 @@ static void commands_have_their_end_told_once(void **state)
         assert_int_equal(ends[i].count, 1);
 }
 
+/* As when the answer to a start took too long, and the command has run all the same. */
+static void end_of_an_unknown_command_is_kept_for_nobody(void **state)
+{
+    session_fixture *f = *state;
+    agent_plan plan = {.no_port = true};
+    told known = {0};
+    uint32_t id;
+    session *s = acquire(f, (fixture_sessions_open(f, NULL), &plan), "a");
+
+    fake_sandbox_push(fake_last(), &(sandbox_event){.kind = SANDBOX_COMMAND_ENDED, .id = UINT32_MAX, .fd = -1});
+    assert_int_equal(start_command(s, "die=4", &known, &id), AC_OK);
+    wait_until(known.count == 1);
+    session_release(s); /* what is left of it is the leak sanitizer's to find */
+}
+
 typedef struct slow_reader {
     size_t bytes;
     unsigned pieces;
@@ -485,6 +500,7 @@ int main(int argc, char **argv)
         use_test(kept_connections_end_with_their_session),
         use_test(a_new_session_gets_no_connection_of_the_former),
         use_test(commands_have_their_end_told_once),
+        use_test(end_of_an_unknown_command_is_kept_for_nobody),
         use_test(output_is_whole_however_slowly_it_is_taken),
         use_test(end_of_the_session_is_no_end_of_a_command),
         use_test(command_that_nobody_waits_for_is_killed),

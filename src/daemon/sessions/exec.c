@@ -153,3 +153,14 @@ void session_commands_over(session *s)
         tell(c);
     }
 }
+
+/* Ends that came early, of commands whose start was not learnt of in time: nobody is left to be told. */
+void session_commands_free(session *s)
+{
+    while (s->commands) {
+        session_command *c = s->commands;
+
+        s->commands = c->next;
+        free(c);
+    }
+}

@@ -295,6 +295,7 @@ void session_loops_done(sessions *all);
 
 void session_command_ended(session *s, const sandbox_event *event); /* keeper */
 void session_commands_over(session *s);                             /* keeper */
+void session_commands_free(session *s);
 
 /* ---- pool.c ---- */
 

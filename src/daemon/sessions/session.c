@@ -77,6 +77,7 @@ static void session_free(session *s)
 {
     for (unsigned i = 0; i < s->spare_count; i++)
         close(s->spares[i]);
+    session_commands_free(s);
     session_recipe_unref(s->recipe);
     session_log_free(s->log);
     pthread_cond_destroy(&s->changed);
