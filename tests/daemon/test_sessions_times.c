@@ -19,7 +19,7 @@ static void an_idle_one_ends_in_time_and_not_before(void **state)
     assert_true(state_is(f, "busy"));
     uint64_t released = clock_monotonic_ms();
     session_release(s);
-    assert_true(state_is(f, "ready"));
+    assert_false(state_is(f, "busy")); /* nor need it be ready still: a busy machine may stop us for a while */
     wait_until(overs(f) == 1);
     assert_true(clock_monotonic_ms() - released >= 400);
     assert_string_equal(f->over_reason, "it was idle for 1 s");
@@ -38,18 +38,22 @@ static void one_without_a_health_path_ends_when_idle(void **state)
 static void use_puts_the_end_off(void **state)
 {
     session_fixture *f = *state;
-    agent_plan plan = {.plan.idle_ms = 800}; /* a busy machine may stop us for a while */
-    uint64_t began;
+    agent_plan plan = {.plan.idle_ms = 800};
+    uint64_t began, unused, longest = 0;
 
     fixture_sessions_open(f, NULL);
-    session_release(acquire(f, &plan, "a"));
-    began = clock_monotonic_ms();
+    session *s = acquire(f, &plan, "a");
+    began = unused = clock_monotonic_ms();
+    session_release(s);
     while (clock_monotonic_ms() - began < 1800) {
-        session_release(acquire(f, &plan, "a"));
         usleep(10000);
+        s = acquire(f, &plan, "a");
+        longest = MAX(longest, clock_monotonic_ms() - unused);
+        unused = clock_monotonic_ms();
+        session_release(s);
     }
-    assert_int_equal(plan.prepared, 1);
-    wait_until(overs(f) == 1);
+    assert_true(plan.prepared == 1 || longest >= 800); /* when a busy machine has stopped us for so long */
+    wait_until(overs(f) == plan.prepared);
 }
 
 static void healthy_busy_is_not_idle(void **state)
