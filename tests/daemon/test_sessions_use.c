@@ -1,5 +1,6 @@
 /* What is done with a session that is there: connections that are kept, commands, calls from inside; and sessions that
  * write without end. */
+#include "daemon/sessions/internal.h"
 #include "daemon/sessions/run.h"
 #include "daemon/sessions/session_log.h"
 #include "daemon/sessions/session_log_read.h"
@@ -137,13 +138,14 @@ static void kept_connections_are_closed_when_idle(void **state)
 
     caller_open(&c, *state, &plan, "a");
     session_keep(c.s, &c.loop, request(&c, "/ping", true));
+    uint64_t began = clock_monotonic_ms(); /* of the last one; by the loop's clock it was kept a little earlier */
     session_keep(c.s, &c.loop, request(&c, "/ping", true));
-    unsigned before = descriptors();
-    uint64_t began = clock_monotonic_ms();
+    unsigned kept = atomic_load(&c.s->kept_count), before = descriptors(); /* a slow request may outlast the first */
+    assert_in_range(kept, 1, 2);
     uv_timer_t alive; /* what requests are in a server: something that keeps the loop running */
     uv_timer_init(&c.loop.uv, &alive);
     uv_timer_start(&alive, on_alive, 10, 10);
-    run_until(&c, descriptors() == before - 2);
+    run_until(&c, descriptors() == before - kept);
     assert_true(clock_monotonic_ms() - began >= 1500);
     uv_close((uv_handle_t *)&alive, NULL);
     caller_close(&c);
@@ -160,13 +162,15 @@ static void kept_connections_end_with_their_session(void **state)
     for (int i = 0; i < 40; i++) /* more than are kept */
         session_keep(c.s, &c.loop, request(&c, "/ping", true));
     http_upstream *late = request(&c, "/ping", true);
-    unsigned before = descriptors();
+    /* When the machine is slow, the first ones have been idle for too long already. */
+    unsigned kept = atomic_load(&c.s->kept_count), before = descriptors();
+    assert_true(kept <= 32);
     assert_ok(session_stop(c.f->all, &key, NULL, &err));
     session_keep(c.s, &c.loop, late); /* is closed at once */
     assert_null(session_connect(c.s, &c.loop, false, &err));
     assert_int_equal(err.status, AC_ERR_CLOSED);
     assert_string_equal(err.message, "it was stopped");
-    run_until(&c, descriptors() + 32 < before);
+    run_until(&c, atomic_load(&c.s->kept_count) == 0 && descriptors() + kept < before);
     caller_close(&c);
 }
 
