@@ -453,6 +453,15 @@ static unsigned count_of(const char *text, const char *part)
     return count;
 }
 
+/* How many have been ready. */
+static unsigned started(session_fixture *f)
+{
+    sessions_stats stats;
+
+    sessions_get_stats(f->all, &stats);
+    return (unsigned)stats.started;
+}
+
 static void what_happens_is_in_the_log(void **state)
 {
     session_fixture *f = *state;
@@ -464,7 +473,7 @@ static void what_happens_is_in_the_log(void **state)
 
     fixture_sessions_open(f, NULL);
     session_release(acquire(f, &plan, "a"));
-    wait_until(count_of(read_log(f, &all), "|hello\n") == 2);
+    wait_until(count_of(read_log(f, &all), "|hello\n") == 2 && started(f) == 2);
     session *s = acquire(f, &plan, "b"); /* started in advance: its first lines were nobody's */
     wait_until(count_of(read_log(f, &all), "|hello\n") == 3);
     session_signal(s, 0, SIGUSR1);
