@@ -19,6 +19,7 @@ typedef struct caller {
     session_fixture *f;
     session *s;
     http_loop loop;
+    uv_timer_t alive; /* what requests are in a server: something that keeps the loop running */
     http_upstream *upstream;
     bool done;
     int status;
@@ -80,11 +81,18 @@ static http_upstream *request(caller *c, const char *path, bool fresh)
     return c->upstream;
 }
 
+static void on_alive(uv_timer_t *timer)
+{
+    (void)timer;
+}
+
 static void caller_open(caller *c, session_fixture *f, agent_plan *plan, const char *id)
 {
     *c = (caller){.f = f};
     fixture_sessions_open(f, NULL);
     assert_int_equal(http_loop_init(&c->loop), AC_OK);
+    uv_timer_init(&c->loop.uv, &c->alive);
+    uv_timer_start(&c->alive, on_alive, 10, 10);
     c->s = acquire(f, plan, id);
 }
 
@@ -92,6 +100,7 @@ static void caller_open(caller *c, session_fixture *f, agent_plan *plan, const c
 static void caller_close(caller *c)
 {
     session_release(c->s);
+    uv_close((uv_handle_t *)&c->alive, NULL);
     sessions_close(TAKE_PTR(c->f->all));
     http_loop_done(&c->loop);
 }
@@ -126,11 +135,6 @@ static unsigned descriptors(void)
     return count;
 }
 
-static void on_alive(uv_timer_t *timer)
-{
-    (void)timer;
-}
-
 static void kept_connections_are_closed_when_idle(void **state)
 {
     agent_plan plan = {0};
@@ -142,12 +146,8 @@ static void kept_connections_are_closed_when_idle(void **state)
     session_keep(c.s, &c.loop, request(&c, "/ping", true));
     unsigned kept = atomic_load(&c.s->kept_count), before = descriptors(); /* a slow request may outlast the first */
     assert_in_range(kept, 1, 2);
-    uv_timer_t alive; /* what requests are in a server: something that keeps the loop running */
-    uv_timer_init(&c.loop.uv, &alive);
-    uv_timer_start(&alive, on_alive, 10, 10);
     run_until(&c, descriptors() == before - kept);
     assert_true(clock_monotonic_ms() - began >= 1500);
-    uv_close((uv_handle_t *)&alive, NULL);
     caller_close(&c);
 }
 
