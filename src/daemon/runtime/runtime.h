@@ -82,6 +82,11 @@ ac_status runtime_target_bind(const runtime_target *target, arena *memory, ac_er
 /* Something about a runtime has changed; id NULL: about any. */
 void runtime_targets_forget(struct runtime_targets *targets, const char *account, const char *id);
 
+/* Before, and after, what changes something for callers who see it as soon as it is in the store: none that was read
+ * before is found meanwhile. */
+void runtime_targets_change(struct runtime_targets *targets, const char *account, const char *id);
+void runtime_targets_changed(struct runtime_targets *targets, const char *account, const char *id);
+
 /* front_authorizer of all operations on a runtime whose label is agentRuntimeArn: its customJWTAuthorizer. */
 ac_status runtime_authorize(front_call *call, jwt_authorizer *ret_authorizer, ac_error *err);
 
