@@ -15,7 +15,6 @@
 #include <string.h>
 
 #define TARGET_PLACES 1024
-#define TARGET_FRESH_MS 1000
 #define QUERY_VALUE_MAX 2048
 #define QUERY_NAME_MAX 64 /* none that is looked for is longer */
 
