@@ -1,5 +1,6 @@
 /* Transactions, the same on both engines: values come back as they went in, failures take everything back and nobody
  * else's, what was answered is there, limits hold. */
+#include "daemon/store/engine.h"
 #include "store_fixture.h"
 
 #include <pthread.h>
@@ -324,7 +325,9 @@ static void waits_have_an_end(void **state)
     fixture *f = *state;
 
     fixture_close(f);
-    f->s = fixture_open(f, &(store_options){.wait_ms = 500, .connections_max = 1});
+    f->s = fixture_open(f, &(store_options){.wait_ms = 20000, .connections_max = 1});
+    fixture_number(f->s, "SELECT COUNT(*) FROM t");
+    f->s->wait_ms = 500; /* now that there are connections, which may take longer to make */
     for (int writes = 0; writes < 2; writes++) {
         gate g = {.lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER, .s = f->s, .writes = writes};
         pthread_t thread;
