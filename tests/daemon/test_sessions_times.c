@@ -1,8 +1,10 @@
 /* When sessions end by themselves, and how many there may be: idle and life times, health, places, sessions that are
  * started in advance. */
+#include "daemon/sessions/internal.h"
 #include "session_agent.h"
 #include "session_fixture.h"
 
+#include <sched.h>
 #include <signal.h>
 
 /* ---- idle and busy ---- */
@@ -291,6 +293,54 @@ static void warm_ones_give_way(void **state)
     session_release(c);
 }
 
+typedef struct filler {
+    session_fixture *f;
+    atomic_bool stop;
+} filler;
+
+static void *fill_without_pause(void *arg)
+{
+    filler *w = arg;
+    sessions *all = w->f->all;
+
+    while (!atomic_load(&w->stop)) {
+        pthread_mutex_lock(&all->lock);
+        for (session_pool *p = all->pools; p; p = p->next)
+            p->retry_ms = 0;
+        pthread_mutex_unlock(&all->lock);
+        session_pools_tick(all);
+        sched_yield();
+    }
+    return NULL;
+}
+
+static void warm_ones_take_no_place_that_is_waited_for(void **state)
+{
+    session_fixture *f = *state;
+    agent_plan plan = {.no_port = true, .plan = {.pool = "p", .warm = 2}}, other = {.no_port = true};
+    session_key b_key = key_named("b"), c_key = key_named("c");
+    filler w = {.f = f};
+    pthread_t thread;
+    ac_error err;
+
+    fixture_sessions_open(f, &(sessions_options){.sessions_max = 3});
+    fake_plan.start_ms = 20;
+    session *a = acquire(f, &plan, "a");
+    assert_int_equal(pthread_create(&thread, NULL, fill_without_pause, &w), 0);
+    for (int i = 0; i < 10; i++) {
+        wait_until(warm(f) == 2);
+        session *b = acquire(f, &other, "b");
+        session *c = acquire(f, &other, "c");
+        session_release(b);
+        session_release(c);
+        assert_ok(session_stop(f->all, &b_key, NULL, &err));
+        assert_ok(session_stop(f->all, &c_key, NULL, &err));
+    }
+    atomic_store(&w.stop, true);
+    pthread_join(thread, NULL);
+    session_release(a);
+}
+
 static void many_take_from_a_pool(void **state)
 {
     session_fixture *f = *state;
@@ -328,6 +378,7 @@ int main(int argc, char **argv)
         times_test(warm_ones_grow_old),
         times_test(a_dead_warm_one_is_replaced),
         times_test(warm_ones_give_way),
+        times_test(warm_ones_take_no_place_that_is_waited_for),
         times_test(many_take_from_a_pool),
     };
 
