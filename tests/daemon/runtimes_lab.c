@@ -12,7 +12,6 @@
 #include <time.h>
 
 #define WAIT_MS 20000
-#define JOBS_STOP_MS 20000
 
 lab_artifacts lab_found;
 char lab_stopped[SESSION_OWNER_MAX + 64];
@@ -166,7 +165,7 @@ void lab_start_jobs(lab *l)
 void lab_stop_jobs(lab *l)
 {
     if (l->jobs)
-        assert_true(job_runner_stop(TAKE_PTR(l->jobs), JOBS_STOP_MS));
+        assert_true(job_runner_stop(TAKE_PTR(l->jobs), FIXTURE_STOP_MS));
 }
 
 /* ---- calls ---- */

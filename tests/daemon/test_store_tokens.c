@@ -172,7 +172,7 @@ static void sweeper_comes_by_itself(void **state)
             sched_yield();
     }
     for (int i = 0; i < 2; i++)
-        assert_true(job_runner_stop(runners[i], 5000));
+        assert_true(job_runner_stop(runners[i], FIXTURE_STOP_MS));
     assert_int_equal(fixture_number(f->s, "SELECT COUNT(*) FROM jobs"), 1);
 }
 
