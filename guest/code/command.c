@@ -79,7 +79,8 @@ static void listen_to_all(command *m, int wait_ms)
         let_go(m);
 }
 
-/* Until it has ended; first it is asked to, then killed. */
+/* Until it has ended; first it is asked to, then killed.  However late this gets to look (the room may be slow), what
+ * has happened until then is seen. */
 static void follow(command *m)
 {
     int64_t due_us = now_us() + (int64_t)m->c->request.timeout_ms * 1000;
@@ -89,7 +90,9 @@ static void follow(command *m)
 
         if (m->gone && !m->stopping)
             left_us = 0;
-        if (left_us <= 0 && m->stopping > 10)
+        if (left_us <= 0)
+            listen_to_all(m, 0);
+        if (m->ended || (left_us <= 0 && m->stopping > 10))
             return;
         if (left_us <= 0) {
             signal_group(m->pid, m->stopping++ ? SIGKILL : SIGTERM);

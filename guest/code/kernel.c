@@ -441,7 +441,15 @@ static void listen_to_all(run *r, int wait_ms)
         let_go(r);
 }
 
-/* Until it has answered, or is killed. */
+/* What the kernel has said until now, its images first. */
+static void catch_up(run *r)
+{
+    for (unsigned i = 0; i <= CODE_IMAGES_MAX && !r->done && !r->lost; i++)
+        listen_to_all(r, 0);
+}
+
+/* Until it has answered, or is killed.  However late this gets to look (the room may be slow), an answer that is there
+ * is taken. */
 static void follow(run *r)
 {
     int64_t due_us = now_us() + (int64_t)r->c->request.timeout_ms * 1000;
@@ -451,6 +459,10 @@ static void follow(run *r)
 
         if (r->gone && !r->interrupted)
             left_us = 0;
+        if (left_us <= 0)
+            catch_up(r);
+        if (r->done || r->lost)
+            return;
         if (left_us <= 0 && r->interrupted) {
             r->lost = true;
             return;
