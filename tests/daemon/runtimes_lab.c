@@ -12,12 +12,12 @@
 #include <time.h>
 
 #define WAIT_MS 20000
-#define JOBS_STOP_MS 20000
 
 lab_artifacts lab_found;
 char lab_stopped[SESSION_OWNER_MAX + 64];
 void (*lab_on_stop)(void);
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* of the two above, while jobs are running */
+void (*lab_on_written)(void);
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* of the first two, while jobs are running */
 
 /* ---- imitations ---- */
 
@@ -50,6 +50,8 @@ ac_status __wrap_artifact_image_get(artifacts *all, const char *uri, const char 
 ac_status __wrap_artifacts_collect(artifacts *all, bool (*used)(const char *digest, void *user), void *user,
                                    ac_error *err) AC_MUST_USE;
 void __wrap_sessions_stop_all(sessions *all, const char *kind, const char *owner_prefix, const char *version);
+ac_status __real_store_write(store *s, store_fn fn, void *arg, ac_error *err) AC_MUST_USE;
+ac_status __wrap_store_write(store *s, store_fn fn, void *arg, ac_error *err) AC_MUST_USE;
 
 ac_status __wrap_artifact_code_get(artifacts *all, const artifact_code *code, const char *digest, arena *memory,
                                    artifact *ret_artifact, ac_error *err)
@@ -93,6 +95,15 @@ void __wrap_sessions_stop_all(sessions *all, const char *kind, const char *owner
     pthread_mutex_unlock(&lock);
     if (lab_on_stop)
         lab_on_stop();
+}
+
+ac_status __wrap_store_write(store *s, store_fn fn, void *arg, ac_error *err)
+{
+    ac_status status = __real_store_write(s, fn, arg, err);
+
+    if (status == AC_OK && lab_on_written)
+        lab_on_written();
+    return status;
 }
 
 /* ---- life ---- */
@@ -154,7 +165,7 @@ void lab_start_jobs(lab *l)
 void lab_stop_jobs(lab *l)
 {
     if (l->jobs)
-        assert_true(job_runner_stop(TAKE_PTR(l->jobs), JOBS_STOP_MS));
+        assert_true(job_runner_stop(TAKE_PTR(l->jobs), FIXTURE_STOP_MS));
 }
 
 /* ---- calls ---- */

@@ -45,6 +45,9 @@ extern lab_artifacts lab_found;
 extern char lab_stopped[SESSION_OWNER_MAX + 64];
 extern void (*lab_on_stop)(void); /* called by it, on its thread; NULL: nothing; set while no jobs are done */
 
+/* The same, called when something has been written to the store, before the one who wrote knows. */
+extern void (*lab_on_written)(void);
+
 /* ---- calls ---- */
 
 /* The input of CreateAgentRuntime with more members (a text that begins with a comma, or ""). */

@@ -253,13 +253,22 @@ bool state_is(session_fixture *f, const char *state)
     return is;
 }
 
+/* The keeper's timer lets a renewal be that goes on: one that never ends keeps all others away. */
+void sessions_renew_by_hand(sessions *all, bool by_hand)
+{
+    pthread_mutex_lock(&all->lock);
+    while (by_hand && all->renewing)
+        pthread_cond_wait(&all->room, &all->lock);
+    all->renewing = by_hand;
+    pthread_mutex_unlock(&all->lock);
+}
+
 void sessions_renew_now(sessions *all)
 {
     pthread_mutex_lock(&all->lock);
-    while (all->renewing)
-        pthread_cond_wait(&all->room, &all->lock);
     all->renewing = workers_submit(all->workers, &all->lease_job) == AC_OK;
     while (all->renewing)
         pthread_cond_wait(&all->room, &all->lock);
+    all->renewing = true;
     pthread_mutex_unlock(&all->lock);
 }

@@ -76,7 +76,10 @@ int pid_of(session *s);
 unsigned sessions_now(session_fixture *f);
 unsigned overs(session_fixture *f);
 
-/* Renew the leases without waiting for their time; when it returns, that is done, and no earlier renewal goes on. */
+/* From now on leases are renewed by sessions_renew_now alone; to be ended before the sessions are closed. */
+void sessions_renew_by_hand(sessions *all, bool by_hand);
+
+/* Renew the leases, which is done when it returns.  By hand only. */
 void sessions_renew_now(sessions *all);
 
 /* Whether the one session there is has this state. */

@@ -21,6 +21,8 @@ typedef struct fixture {
     store *s;
 } fixture;
 
+#define FIXTURE_STOP_MS 20000 /* for job runners to come to their end */
+
 bool fixture_on_postgres(void);
 
 /* Exit with "skipped" when the engine is not there.  To be called first in main. */

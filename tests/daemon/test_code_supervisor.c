@@ -11,12 +11,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
 #define PATIENCE_MS 20000
 #define WIDE_BYTES ((size_t)512 << 10) /* more than a pipe holds usually */
+#define TIME_OUT_MS 1500
 #define SLOW_PIECES 3
 #define SLOW_MS 150 /* longer than what a command has left open is waited for */
 
@@ -56,15 +58,20 @@ static void *run_call(void *argument)
     return NULL;
 }
 
-static void begin_at(calling *now, void (*tool)(call *c), const char *text, int64_t begun_us)
+static void begin_with(calling *now, void (*tool)(call *c), const char *text, int64_t begun_us, unsigned timeout_ms)
 {
     int ends[2];
 
     assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
     *now = (calling){.room = ends[1], .tool = tool};
     now->c = (call){.fd = ends[0], .begun_us = begun_us, .text = strdup(text), .text_bytes = strlen(text)};
-    now->c.request = (code_request){.timeout_ms = PATIENCE_MS, .output_bytes = 1U << 20};
+    now->c.request = (code_request){.timeout_ms = timeout_ms, .output_bytes = 1U << 20};
     assert_int_equal(pthread_create(&now->thread, NULL, run_call, now), 0);
+}
+
+static void begin_at(calling *now, void (*tool)(call *c), const char *text, int64_t begun_us)
+{
+    begin_with(now, tool, text, begun_us, PATIENCE_MS);
 }
 
 static void begin(calling *now, void (*tool)(call *c), const char *text)
@@ -119,21 +126,50 @@ static said ask(void (*tool)(call *c), const char *text)
 
 /* ---- commands ---- */
 
+/* A command that lets this program write at once what is wide, and more. */
+static const char *wide_and(const char *more)
+{
+    static char command[400];
+    char program[256];
+    ssize_t length = readlink("/proc/self/exe", program, sizeof program - 1);
+
+    assert_true(length > 0);
+    program[length] = '\0';
+    snprintf(command, sizeof command, "'%s' wide%s", program, more);
+    return command;
+}
+
 static void output_is_whole_however_slowly_it_is_taken(void **state)
 {
-    char program[256], command[300];
-    ssize_t length = readlink("/proc/self/exe", program, sizeof program - 1);
     calling now;
     said all;
 
     (void)state;
-    assert_true(length > 0);
-    program[length] = '\0';
-    snprintf(command, sizeof command, "exec '%s' wide", program);
-    begin(&now, tool_command, command);
+    begin(&now, tool_command, wide_and(""));
     all = finish(&now, true);
     assert_int_equal(all.end.outcome, OUTCOME_DONE);
     assert_int_equal(all.output_bytes, WIDE_BYTES);
+}
+
+/* The room takes nothing before the time is over, while the command has ended long since. */
+static void what_ends_in_time_has_no_time_out(void **state)
+{
+    int64_t begun_us = now_us(), due_us = begun_us + TIME_OUT_MS * (int64_t)1000, left_us;
+    bool ended = false, in_time;
+    siginfo_t how;
+    calling now;
+    said all;
+
+    (void)state;
+    begin_with(&now, tool_command, wide_and("; sleep 0.2"), begun_us, TIME_OUT_MS);
+    while (!ended && now_us() < due_us) /* until it has begun there is no child */
+        ended = waitid(P_ALL, 0, &how, WEXITED | WNOWAIT) == 0;
+    in_time = ended && now_us() < due_us;
+    while ((left_us = due_us + 200000 - now_us()) > 0)
+        poll(NULL, 0, (int)(left_us / 1000) + 1); /* what it takes, not a way to wait for something */
+    all = finish(&now, false);
+    if (in_time) /* as it need not on a busy machine */
+        assert_int_equal(all.end.outcome, OUTCOME_DONE);
 }
 
 /* ---- files ---- */
@@ -239,6 +275,7 @@ int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(output_is_whole_however_slowly_it_is_taken),
+        cmocka_unit_test(what_ends_in_time_has_no_time_out),
         cmocka_unit_test(files_may_be_written_at_the_same_time),
         cmocka_unit_test(what_has_ended_is_not_killed),
     };

@@ -100,7 +100,7 @@ static void run_job(memory_room *room, const char *kind, job_fn fn)
         room->store, &(job_runner_options){.handlers = &handler, .handler_count = 1, .poll_ms = 10}, &r, &err));
     while (fixture_number(room->store, "SELECT COUNT(*) FROM jobs WHERE state <> 'dead'") > 0)
         sched_yield();
-    assert_true(job_runner_stop(r, 5000));
+    assert_true(job_runner_stop(r, FIXTURE_STOP_MS));
     assert_int_equal(fixture_number(room->store, "SELECT COUNT(*) FROM jobs"), 0);
 }
 
@@ -197,7 +197,7 @@ static void who_waits_for_a_turn_makes_room(void **state)
     pthread_mutex_unlock(turn);
     while (fixture_number(f->s, "SELECT COUNT(*) FROM jobs") > 0)
         sched_yield();
-    assert_true(job_runner_stop(r, 5000));
+    assert_true(job_runner_stop(r, FIXTURE_STOP_MS));
     assert_int_equal(fixture_number(f->s, "SELECT COUNT(*) FROM memory_records"), 1);
     room_done(&room);
 }

@@ -68,7 +68,7 @@ static void sweep(store *s)
         job_runner_start(s, &(job_runner_options){.handlers = &handler, .handler_count = 1, .poll_ms = 10}, &r, &err));
     while (fixture_number(s, "SELECT COUNT(*) FROM jobs") > 0)
         sched_yield();
-    assert_true(job_runner_stop(r, 5000));
+    assert_true(job_runner_stop(r, FIXTURE_STOP_MS));
 }
 
 static void add_event(store *s, int session, int number, const char *expires)

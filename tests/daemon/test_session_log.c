@@ -357,6 +357,55 @@ static void who_reads_while_files_are_rotated_sees_the_older_ones(void **state)
     }
 }
 
+static void write_numbers(session_log *log, int first, int end)
+{
+    char line[64];
+
+    for (int i = first; i < end; i++) {
+        snprintf(line, sizeof(line), "line %d\n", i);
+        session_log_write(log, line, strlen(line));
+    }
+}
+
+static session_log *written_meanwhile; /* to, when the next file has been opened; NULL: nothing is */
+
+static void write_meanwhile(void)
+{
+    if (written_meanwhile)
+        write_numbers(TAKE_PTR(written_meanwhile), 60, 120); /* two files and more */
+}
+
+int __real_fstat64(int fd, struct stat *info);
+int __wrap_fstat64(int fd, struct stat *info);
+
+int __wrap_fstat64(int fd, struct stat *info)
+{
+    int result = __real_fstat64(fd, info);
+
+    write_meanwhile();
+    return result;
+}
+
+/* Twice, between the opening of the newest file and that of the next. */
+static void order_is_kept_when_files_are_rotated_while_they_are_opened(void **state)
+{
+    fixture *f = *state;
+    char line[64];
+
+    small_files(f, 1000);
+    session_log *log = session_log_new(f->logs, NAME, "s");
+    write_numbers(log, 0, 60);
+    written_meanwhile = log;
+    const char *all = read_back(f, NULL, 0);
+    assert_null(written_meanwhile);
+    session_log_free(log);
+    for (size_t i = 0; i < f->lines; i++) {
+        snprintf(line, sizeof(line), "s|line %zu\n", 120 - f->lines + i);
+        assert_memory_equal(all, line, strlen(line));
+        all += strlen(line);
+    }
+}
+
 static void a_removed_directory_is_made_again(void **state)
 {
     fixture *f = *state;
@@ -519,6 +568,7 @@ int main(void)
         log_test(names_cannot_lead_out),
         log_test(files_are_rotated),
         log_test(who_reads_while_files_are_rotated_sees_the_older_ones),
+        log_test(order_is_kept_when_files_are_rotated_while_they_are_opened),
         log_test(a_removed_directory_is_made_again),
         log_test(a_full_disk_loses_whole_lines),
         log_test(who_follows_misses_nothing),

@@ -1,8 +1,10 @@
 /* When sessions end by themselves, and how many there may be: idle and life times, health, places, sessions that are
  * started in advance. */
+#include "daemon/sessions/internal.h"
 #include "session_agent.h"
 #include "session_fixture.h"
 
+#include <sched.h>
 #include <signal.h>
 
 /* ---- idle and busy ---- */
@@ -19,7 +21,7 @@ static void an_idle_one_ends_in_time_and_not_before(void **state)
     assert_true(state_is(f, "busy"));
     uint64_t released = clock_monotonic_ms();
     session_release(s);
-    assert_true(state_is(f, "ready"));
+    assert_false(state_is(f, "busy")); /* nor need it be ready still: a busy machine may stop us for a while */
     wait_until(overs(f) == 1);
     assert_true(clock_monotonic_ms() - released >= 400);
     assert_string_equal(f->over_reason, "it was idle for 1 s");
@@ -38,18 +40,22 @@ static void one_without_a_health_path_ends_when_idle(void **state)
 static void use_puts_the_end_off(void **state)
 {
     session_fixture *f = *state;
-    agent_plan plan = {.plan.idle_ms = 800}; /* a busy machine may stop us for a while */
-    uint64_t began;
+    agent_plan plan = {.plan.idle_ms = 800};
+    uint64_t began, unused, longest = 0;
 
     fixture_sessions_open(f, NULL);
-    session_release(acquire(f, &plan, "a"));
-    began = clock_monotonic_ms();
+    session *s = acquire(f, &plan, "a");
+    began = unused = clock_monotonic_ms();
+    session_release(s);
     while (clock_monotonic_ms() - began < 1800) {
-        session_release(acquire(f, &plan, "a"));
         usleep(10000);
+        s = acquire(f, &plan, "a");
+        longest = MAX(longest, clock_monotonic_ms() - unused);
+        unused = clock_monotonic_ms();
+        session_release(s);
     }
-    assert_int_equal(plan.prepared, 1);
-    wait_until(overs(f) == 1);
+    assert_true(plan.prepared == 1 || longest >= 800); /* when a busy machine has stopped us for so long */
+    wait_until(overs(f) == plan.prepared);
 }
 
 static void healthy_busy_is_not_idle(void **state)
@@ -141,6 +147,7 @@ typedef struct asker {
     session_fixture *f;
     agent_plan *plan;
     int number;
+    unsigned places;
 } asker;
 
 static void *ask_for_many(void *arg)
@@ -150,6 +157,7 @@ static void *ask_for_many(void *arg)
     for (int i = 0; i < 6; i++) {
         char id[32];
         session *s = NULL;
+        sessions_stats stats;
         ac_error err;
         snprintf(id, sizeof(id), "%d", (a->number + i * 3) % 12);
         ac_status status = try_acquire(a->f, a->plan, id, &s, &err);
@@ -157,7 +165,8 @@ static void *ask_for_many(void *arg)
             session_release(s);
         else if (status != AC_ERR_QUOTA && status != AC_ERR_AGAIN)
             abort();
-        assert_true(fake_alive() <= 8 + 8); /* places, and what is being cleared away */
+        sessions_get_stats(a->f->all, &stats);
+        assert_true(stats.now + stats.warm <= a->places); /* what is being cleared away has none */
     }
     return NULL;
 }
@@ -170,7 +179,7 @@ static void places_hold_when_many_ask(void **state)
 
     fixture_sessions_open(f, &(sessions_options){.sessions_max = 8});
     for (int i = 0; i < 12; i++) {
-        askers[i] = (asker){.f = f, .plan = &plan, .number = i};
+        askers[i] = (asker){.f = f, .plan = &plan, .number = i, .places = 8};
         assert_int_equal(pthread_create(&askers[i].thread, NULL, ask_for_many, &askers[i]), 0);
     }
     for (int i = 0; i < 12; i++)
@@ -287,6 +296,54 @@ static void warm_ones_give_way(void **state)
     session_release(c);
 }
 
+typedef struct filler {
+    session_fixture *f;
+    atomic_bool stop;
+} filler;
+
+static void *fill_without_pause(void *arg)
+{
+    filler *w = arg;
+    sessions *all = w->f->all;
+
+    while (!atomic_load(&w->stop)) {
+        pthread_mutex_lock(&all->lock);
+        for (session_pool *p = all->pools; p; p = p->next)
+            p->retry_ms = 0;
+        pthread_mutex_unlock(&all->lock);
+        session_pools_tick(all);
+        sched_yield();
+    }
+    return NULL;
+}
+
+static void warm_ones_take_no_place_that_is_waited_for(void **state)
+{
+    session_fixture *f = *state;
+    agent_plan plan = {.no_port = true, .plan = {.pool = "p", .warm = 2}}, other = {.no_port = true};
+    session_key b_key = key_named("b"), c_key = key_named("c");
+    filler w = {.f = f};
+    pthread_t thread;
+    ac_error err;
+
+    fixture_sessions_open(f, &(sessions_options){.sessions_max = 3});
+    fake_plan.start_ms = 20;
+    session *a = acquire(f, &plan, "a");
+    assert_int_equal(pthread_create(&thread, NULL, fill_without_pause, &w), 0);
+    for (int i = 0; i < 10; i++) {
+        wait_until(warm(f) == 2);
+        session *b = acquire(f, &other, "b");
+        session *c = acquire(f, &other, "c");
+        session_release(b);
+        session_release(c);
+        assert_ok(session_stop(f->all, &b_key, NULL, &err));
+        assert_ok(session_stop(f->all, &c_key, NULL, &err));
+    }
+    atomic_store(&w.stop, true);
+    pthread_join(thread, NULL);
+    session_release(a);
+}
+
 static void many_take_from_a_pool(void **state)
 {
     session_fixture *f = *state;
@@ -297,7 +354,7 @@ static void many_take_from_a_pool(void **state)
     session_release(acquire(f, &plan, "0"));
     wait_until(warm(f) == 4);
     for (int i = 0; i < 8; i++) {
-        askers[i] = (asker){.f = f, .plan = &plan, .number = i};
+        askers[i] = (asker){.f = f, .plan = &plan, .number = i, .places = 12 + 4};
         assert_int_equal(pthread_create(&askers[i].thread, NULL, ask_for_many, &askers[i]), 0);
     }
     for (int i = 0; i < 8; i++)
@@ -324,6 +381,7 @@ int main(int argc, char **argv)
         times_test(warm_ones_grow_old),
         times_test(a_dead_warm_one_is_replaced),
         times_test(warm_ones_give_way),
+        times_test(warm_ones_take_no_place_that_is_waited_for),
         times_test(many_take_from_a_pool),
     };
 

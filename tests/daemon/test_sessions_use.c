@@ -1,5 +1,6 @@
 /* What is done with a session that is there: connections that are kept, commands, calls from inside; and sessions that
  * write without end. */
+#include "daemon/sessions/internal.h"
 #include "daemon/sessions/run.h"
 #include "daemon/sessions/session_log.h"
 #include "daemon/sessions/session_log_read.h"
@@ -18,6 +19,7 @@ typedef struct caller {
     session_fixture *f;
     session *s;
     http_loop loop;
+    uv_timer_t alive; /* what requests are in a server: something that keeps the loop running */
     http_upstream *upstream;
     bool done;
     int status;
@@ -79,11 +81,18 @@ static http_upstream *request(caller *c, const char *path, bool fresh)
     return c->upstream;
 }
 
+static void on_alive(uv_timer_t *timer)
+{
+    (void)timer;
+}
+
 static void caller_open(caller *c, session_fixture *f, agent_plan *plan, const char *id)
 {
     *c = (caller){.f = f};
     fixture_sessions_open(f, NULL);
     assert_int_equal(http_loop_init(&c->loop), AC_OK);
+    uv_timer_init(&c->loop.uv, &c->alive);
+    uv_timer_start(&c->alive, on_alive, 10, 10);
     c->s = acquire(f, plan, id);
 }
 
@@ -91,6 +100,7 @@ static void caller_open(caller *c, session_fixture *f, agent_plan *plan, const c
 static void caller_close(caller *c)
 {
     session_release(c->s);
+    uv_close((uv_handle_t *)&c->alive, NULL);
     sessions_close(TAKE_PTR(c->f->all));
     http_loop_done(&c->loop);
 }
@@ -125,11 +135,6 @@ static unsigned descriptors(void)
     return count;
 }
 
-static void on_alive(uv_timer_t *timer)
-{
-    (void)timer;
-}
-
 static void kept_connections_are_closed_when_idle(void **state)
 {
     agent_plan plan = {0};
@@ -137,15 +142,12 @@ static void kept_connections_are_closed_when_idle(void **state)
 
     caller_open(&c, *state, &plan, "a");
     session_keep(c.s, &c.loop, request(&c, "/ping", true));
+    uint64_t began = clock_monotonic_ms(); /* of the last one; by the loop's clock it was kept a little earlier */
     session_keep(c.s, &c.loop, request(&c, "/ping", true));
-    unsigned before = descriptors();
-    uint64_t began = clock_monotonic_ms();
-    uv_timer_t alive; /* what requests are in a server: something that keeps the loop running */
-    uv_timer_init(&c.loop.uv, &alive);
-    uv_timer_start(&alive, on_alive, 10, 10);
-    run_until(&c, descriptors() == before - 2);
+    unsigned kept = atomic_load(&c.s->kept_count), before = descriptors(); /* a slow request may outlast the first */
+    assert_in_range(kept, 1, 2);
+    run_until(&c, descriptors() == before - kept);
     assert_true(clock_monotonic_ms() - began >= 1500);
-    uv_close((uv_handle_t *)&alive, NULL);
     caller_close(&c);
 }
 
@@ -160,13 +162,15 @@ static void kept_connections_end_with_their_session(void **state)
     for (int i = 0; i < 40; i++) /* more than are kept */
         session_keep(c.s, &c.loop, request(&c, "/ping", true));
     http_upstream *late = request(&c, "/ping", true);
-    unsigned before = descriptors();
+    /* When the machine is slow, the first ones have been idle for too long already. */
+    unsigned kept = atomic_load(&c.s->kept_count), before = descriptors();
+    assert_true(kept <= 32);
     assert_ok(session_stop(c.f->all, &key, NULL, &err));
     session_keep(c.s, &c.loop, late); /* is closed at once */
     assert_null(session_connect(c.s, &c.loop, false, &err));
     assert_int_equal(err.status, AC_ERR_CLOSED);
     assert_string_equal(err.message, "it was stopped");
-    run_until(&c, descriptors() + 32 < before);
+    run_until(&c, atomic_load(&c.s->kept_count) == 0 && descriptors() + kept < before);
     caller_close(&c);
 }
 
@@ -418,9 +422,11 @@ static void one_that_writes_without_end_holds_nobody_up(void **state)
         snprintf(id, sizeof(id), "calm %d", i);
         session *s = acquire(f, &plan, id);
         assert_int_equal(ask(s, "/ping", NULL, 0), 200);
-        assert_true(clock_monotonic_ms() - began < 5000);
+        assert_true(clock_monotonic_ms() - began < PATIENCE_MS);
         session_release(s);
     }
+    sessions_stop_all(f->all, "runtime", "", NULL); /* so that no file is counted under two names */
+    wait_until(fake_alive() == 0);
     assert_true(log_bytes(f) <= SESSION_LOG_FILES * SESSION_LOG_FILE_BYTES);
 }
 
@@ -462,6 +468,15 @@ static unsigned count_of(const char *text, const char *part)
     return count;
 }
 
+/* How many have been ready. */
+static unsigned started(session_fixture *f)
+{
+    sessions_stats stats;
+
+    sessions_get_stats(f->all, &stats);
+    return (unsigned)stats.started;
+}
+
 static void what_happens_is_in_the_log(void **state)
 {
     session_fixture *f = *state;
@@ -473,7 +488,7 @@ static void what_happens_is_in_the_log(void **state)
 
     fixture_sessions_open(f, NULL);
     session_release(acquire(f, &plan, "a"));
-    wait_until(count_of(read_log(f, &all), "|hello\n") == 2);
+    wait_until(count_of(read_log(f, &all), "|hello\n") == 2 && started(f) == 2);
     session *s = acquire(f, &plan, "b"); /* started in advance: its first lines were nobody's */
     wait_until(count_of(read_log(f, &all), "|hello\n") == 3);
     session_signal(s, 0, SIGUSR1);

@@ -318,7 +318,7 @@ static void two_runners_share_the_work(void **state)
     while (atomic_load(&c.total) < JOBS || fixture_number(f->s, "SELECT COUNT(*) FROM jobs") > 0)
         sched_yield();
     for (int i = 0; i < 2; i++)
-        assert_true(job_runner_stop(runners[i], 5000));
+        assert_true(job_runner_stop(runners[i], FIXTURE_STOP_MS));
     for (int i = 0; i < JOBS; i++)
         assert_int_equal(atomic_load(&c.runs[i]), 1);
     for (int i = 0; i < 2; i++)
@@ -388,7 +388,7 @@ static void first_run_does_not_end_the_second(void **state)
         store_get_stats(f->s, &now);
     } while (now.failures == before.failures && fixture_number(f->s, "SELECT COUNT(*) FROM jobs") == 1);
     atomic_store(&e.go_on, true);
-    assert_true(job_runner_stop(r, 5000));
+    assert_true(job_runner_stop(r, FIXTURE_STOP_MS));
     assert_int_equal(atomic_load(&e.refused), 0);
     assert_int_equal(fixture_number(f->s, "SELECT COUNT(*) FROM jobs"), 0);
 }
@@ -406,7 +406,7 @@ static void failing_jobs_die(void **state)
     enqueue(f->s, &(job_spec){.kind = "work", .attempts_max = 4});
     while (fixture_number(f->s, "SELECT COUNT(*) FROM jobs WHERE state = 'dead'") == 0)
         sched_yield();
-    assert_true(job_runner_stop(runner, 5000));
+    assert_true(job_runner_stop(runner, FIXTURE_STOP_MS));
     assert_int_equal(atomic_load(&attempts), 4);
     assert_int_equal(fixture_number(f->s, "SELECT COUNT(*) FROM jobs WHERE last_error = 'out of luck'"), 1);
 }
@@ -443,7 +443,7 @@ static void stop_tells_handlers(void **state)
            fixture_number(f->s, "SELECT due_ms FROM jobs") < end + 500)
         sched_yield();
     assert_int_equal(atomic_load(&begun), 1);
-    assert_true(job_runner_stop(runner, 5000));
+    assert_true(job_runner_stop(runner, FIXTURE_STOP_MS));
     assert_int_equal(fixture_number(f->s, "SELECT COUNT(*) FROM jobs WHERE state = 'ready' AND attempts = 0"), 1);
 
     /* A lease that is taken away is noticed. */
@@ -456,7 +456,7 @@ static void stop_tells_handlers(void **state)
     fixture_sql(f->s, "UPDATE jobs SET owner = 'somebody else', due_ms = due_ms + 3600000");
     while (!atomic_load(&cancelled))
         sched_yield();
-    assert_true(job_runner_stop(runner, 5000));
+    assert_true(job_runner_stop(runner, FIXTURE_STOP_MS));
     assert_int_equal(fixture_number(f->s, "SELECT COUNT(*) FROM jobs WHERE owner = 'somebody else'"), 1);
 }
 
@@ -511,7 +511,7 @@ static void killed_process_loses_no_job(void **state)
     assert_ok(job_runner_start(f->s, &options, &runner, &err));
     while (atomic_load(&c.runs[7]) == 0)
         sched_yield();
-    assert_true(job_runner_stop(runner, 5000));
+    assert_true(job_runner_stop(runner, FIXTURE_STOP_MS));
     assert_int_equal(atomic_load(&c.total), 1);
     assert_int_equal(fixture_number(f->s, "SELECT COUNT(*) FROM jobs"), 0);
 }
@@ -533,7 +533,7 @@ static void alone_takes_over_at_once(void **state)
     assert_ok(job_runner_start(f->s, &options, &runner, &err));
     while (atomic_load(&c.runs[7]) == 0)
         sched_yield();
-    assert_true(job_runner_stop(runner, 5000));
+    assert_true(job_runner_stop(runner, FIXTURE_STOP_MS));
     assert_int_equal(fixture_number(f->s, "SELECT COUNT(*) FROM jobs"), 0);
 }
 

@@ -133,13 +133,13 @@ static void old_tokens_are_forgotten(void **state)
         r.token = token;
         assert_int_equal(send_request(f->s, &r), CLIENT_TOKEN_NEW);
     }
-    fixture_sql(f->s, "UPDATE client_tokens SET created_ms = created_ms - 86399000"); /* one second to go */
+    fixture_sql(f->s, "UPDATE client_tokens SET created_ms = created_ms - 86340000"); /* one minute to go */
     assert_ok(store_write(f->s, sweep, &swept, &err));
     assert_int_equal(swept, 0);
     r.token = "0";
     assert_int_equal(send_request(f->s, &r), CLIENT_TOKEN_REPLAY);
 
-    fixture_sql(f->s, "UPDATE client_tokens SET created_ms = created_ms - 1001");
+    fixture_sql(f->s, "UPDATE client_tokens SET created_ms = created_ms - 60001");
     r.number = 10;
     assert_int_equal(send_request(f->s, &r), CLIENT_TOKEN_NEW); /* no matter that it is still there */
     assert_int_equal(send_request(f->s, &r), CLIENT_TOKEN_REPLAY);
@@ -172,7 +172,7 @@ static void sweeper_comes_by_itself(void **state)
             sched_yield();
     }
     for (int i = 0; i < 2; i++)
-        assert_true(job_runner_stop(runners[i], 5000));
+        assert_true(job_runner_stop(runners[i], FIXTURE_STOP_MS));
     assert_int_equal(fixture_number(f->s, "SELECT COUNT(*) FROM jobs"), 1);
 }
 

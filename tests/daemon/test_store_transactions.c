@@ -1,5 +1,6 @@
 /* Transactions, the same on both engines: values come back as they went in, failures take everything back and nobody
  * else's, what was answered is there, limits hold. */
+#include "daemon/store/engine.h"
 #include "store_fixture.h"
 
 #include <pthread.h>
@@ -177,6 +178,7 @@ typedef struct writer {
     int64_t id;
     int kind; /* 0 good, 1 fails by itself, 2 by a unique index */
     pthread_t thread;
+    pthread_barrier_t *together; /* where all begin; NULL: at once */
 } writer;
 
 static ac_status write_some(store_tx *tx, void *arg, ac_error *err)
@@ -196,6 +198,8 @@ static void *write_many(void *arg)
     writer *w = arg;
     long wrong = 0;
 
+    if (w->together)
+        pthread_barrier_wait(w->together);
     for (int i = 0; i < WRITES; i++) {
         w->id = w->number * WRITES + i + 1;
         w->kind = i % 4 == 1 ? 1 : i % 4 == 3 ? 2 : 0;
@@ -207,18 +211,21 @@ static void *write_many(void *arg)
 static void neighbours_fail_alone(void **state)
 {
     fixture *f = *state;
+    pthread_barrier_t together;
     writer writers[THREADS];
     store_stats stats;
     void *wrong;
 
+    pthread_barrier_init(&together, NULL, THREADS);
     for (int i = 0; i < THREADS; i++) {
-        writers[i] = (writer){.s = f->s, .number = i};
+        writers[i] = (writer){.s = f->s, .number = i, .together = &together};
         assert_int_equal(pthread_create(&writers[i].thread, NULL, write_many, &writers[i]), 0);
     }
     for (int i = 0; i < THREADS; i++) {
         pthread_join(writers[i].thread, &wrong);
         assert_null(wrong);
     }
+    pthread_barrier_destroy(&together);
     assert_int_equal(fixture_number(f->s, "SELECT COUNT(*) FROM t"), THREADS * WRITES);
     assert_int_equal(fixture_number(f->s, "SELECT COUNT(*) FROM t WHERE (ABS(id) - 1) % 2 = 0"), THREADS * WRITES);
     store_get_stats(f->s, &stats);
@@ -324,7 +331,9 @@ static void waits_have_an_end(void **state)
     fixture *f = *state;
 
     fixture_close(f);
-    f->s = fixture_open(f, &(store_options){.wait_ms = 500, .connections_max = 1});
+    f->s = fixture_open(f, &(store_options){.wait_ms = 20000, .connections_max = 1});
+    fixture_number(f->s, "SELECT COUNT(*) FROM t");
+    f->s->wait_ms = 500; /* now that there are connections, which may take longer to make */
     for (int writes = 0; writes < 2; writes++) {
         gate g = {.lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER, .s = f->s, .writes = writes};
         pthread_t thread;

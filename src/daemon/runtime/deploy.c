@@ -165,6 +165,18 @@ static ac_status settle_in(store_tx *tx, void *arg, ac_error *err)
     return job_done(tx, w->job, err);
 }
 
+/* Who sees that a version is READY may call it, and is not to meet the one before it. */
+static ac_status settle(work *w, store *s, ac_error *err)
+{
+    struct runtime_targets *targets = w->room->targets;
+    ac_status status;
+
+    runtime_targets_change(targets, w->runtime.scope, w->runtime.id);
+    status = store_write(s, settle_in, w, err);
+    runtime_targets_changed(targets, w->runtime.scope, w->runtime.id);
+    return status;
+}
+
 /* Whether to come back rather than to say that the deployment has failed. */
 static bool is_worth_another_try(const work *w, ac_status status)
 {
@@ -189,7 +201,7 @@ static ac_status deploy_work(work *w, store *s, const job_run *run, ac_error *er
     }
     if (status != AC_OK)
         w->failure = why.message[0] ? why.message : ac_status_text(status);
-    AC_TRY(store_write(s, settle_in, w, err));
+    AC_TRY(settle(w, s, err));
     if (status != AC_OK)
         ac_log_warning("Version %s of agent runtime %s cannot be deployed: %s", w->part.id, w->runtime.id, w->failure);
     else

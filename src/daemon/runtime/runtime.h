@@ -66,8 +66,10 @@ typedef struct runtime_target {
 struct runtime_targets *runtime_targets_new(store *s);
 void runtime_targets_free(struct runtime_targets *targets);
 
+#define TARGET_FRESH_MS 1000
+
 /* Find what an ARN, or a runtime's id with accountId, and a qualifier (NULL: DEFAULT) name, for this caller.  Found
- * again without the store for a second, or until a change in this daemon (runtime_targets_forget).
+ * again without the store for TARGET_FRESH_MS, or until a change in this daemon (runtime_targets_forget).
  * AC_ERR_NOT_FOUND: no such runtime or endpoint; AC_ERR_INVALID: not an ARN, an id without accountId; AC_ERR_CONFLICT:
  * it is there but was never READY (its failureReason is in the message). */
 ac_status runtime_target_find(runtime_room *room, const front_call *call, const char *arn_or_id, const char *qualifier,
@@ -81,6 +83,11 @@ ac_status runtime_target_bind(const runtime_target *target, arena *memory, ac_er
 
 /* Something about a runtime has changed; id NULL: about any. */
 void runtime_targets_forget(struct runtime_targets *targets, const char *account, const char *id);
+
+/* Before, and after, what changes something for callers who see it as soon as it is in the store: none that was read
+ * before is found meanwhile. */
+void runtime_targets_change(struct runtime_targets *targets, const char *account, const char *id);
+void runtime_targets_changed(struct runtime_targets *targets, const char *account, const char *id);
 
 /* front_authorizer of all operations on a runtime whose label is agentRuntimeArn: its customJWTAuthorizer. */
 ac_status runtime_authorize(front_call *call, jwt_authorizer *ret_authorizer, ac_error *err);

@@ -3,7 +3,7 @@
  * A target is read from three rows in one transaction and then never changes.  The cache is a table with one place per
  * hash: who comes later to a place takes it.  What this daemon changes it forgets at once; what another daemon on the
  * same store changes is noticed when TARGET_FRESH_MS are over.  `changes` keeps a target that was read before a change
- * from being kept after it. */
+ * from being kept after it, and `changing` from being kept while a change is made that others see before it returns. */
 #include "daemon/runtime/control.h"
 
 #include "aws/uri.h"
@@ -15,7 +15,6 @@
 #include <string.h>
 
 #define TARGET_PLACES 1024
-#define TARGET_FRESH_MS 1000
 #define QUERY_VALUE_MAX 2048
 #define QUERY_NAME_MAX 64 /* none that is looked for is longer */
 
@@ -35,6 +34,7 @@ struct runtime_targets {
     store *store;
     pthread_mutex_t lock;
     uint64_t changes;
+    unsigned changing;
     place places[TARGET_PLACES];
 };
 
@@ -106,9 +106,9 @@ void runtime_targets_free(struct runtime_targets *targets)
     free(targets);
 }
 
-void runtime_targets_forget(struct runtime_targets *targets, const char *account, const char *id)
+/* With the lock held. */
+static void forget(struct runtime_targets *targets, const char *account, const char *id)
 {
-    pthread_mutex_lock(&targets->lock);
     targets->changes++;
     for (size_t i = 0; i < TARGET_PLACES; i++) {
         const runtime_target *t = targets->places[i].target;
@@ -116,6 +116,28 @@ void runtime_targets_forget(struct runtime_targets *targets, const char *account
         if (t && (!id || (strcmp(t->account, account) == 0 && strcmp(t->id, id) == 0)))
             empty(&targets->places[i]);
     }
+}
+
+void runtime_targets_forget(struct runtime_targets *targets, const char *account, const char *id)
+{
+    pthread_mutex_lock(&targets->lock);
+    forget(targets, account, id);
+    pthread_mutex_unlock(&targets->lock);
+}
+
+void runtime_targets_change(struct runtime_targets *targets, const char *account, const char *id)
+{
+    pthread_mutex_lock(&targets->lock);
+    forget(targets, account, id);
+    targets->changing++;
+    pthread_mutex_unlock(&targets->lock);
+}
+
+void runtime_targets_changed(struct runtime_targets *targets, const char *account, const char *id)
+{
+    pthread_mutex_lock(&targets->lock);
+    forget(targets, account, id);
+    targets->changing--;
     pthread_mutex_unlock(&targets->lock);
 }
 
@@ -159,7 +181,7 @@ static void keep(struct runtime_targets *targets, const resource_key *runtime, c
     place *p = place_of(targets, runtime, target->endpoint);
 
     pthread_mutex_lock(&targets->lock);
-    if (targets->changes == changes) {
+    if (targets->changes == changes && targets->changing == 0) {
         empty(p);
         *p = (place){runtime_target_ref(target), read_ms + TARGET_FRESH_MS};
     }

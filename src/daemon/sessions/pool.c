@@ -100,8 +100,9 @@ static bool wants_more(const session_pool *p, uint64_t now)
 {
     const sessions *all = p->all;
 
+    /* Who waits for a place has precedence: one that is being started would not give way to him. */
     return !p->dropped && !all->closing && p->count < p->recipe->plan.warm && now >= p->retry_ms &&
-           all->count < all->options.sessions_max;
+           all->count < all->options.sessions_max && all->waiting == 0;
 }
 
 static void start_filling(session_pool *p)

@@ -1,9 +1,10 @@
 /* session_log_read.c - reading logs that are written and rotated meanwhile.
  *
  * Files are opened newest first: a file that is renamed in between is met again under its new name, and known by its
- * inode; opened the other way round, one could be missed.  They are then read oldest first.  For the last N lines the
- * files are read twice, once to count: that needs no memory for lines, and there are at most SESSION_LOG_FILES of
- * SESSION_LOG_FILE_BYTES.
+ * inode; opened the other way round, one could be missed.  When the newest is another one afterwards, files that are
+ * newer than those opened first may stand among the older ones, so all are opened anew.  They are then read oldest
+ * first.  For the last N lines the files are read twice, once to count: that needs no memory for lines, and there are
+ * at most SESSION_LOG_FILES of SESSION_LOG_FILE_BYTES.
  *
  * The writer appends whole lines, so what has no newline yet is left for the next look.  Following, when the name leads
  * to another inode than the one being read, that one is read to its end first, then what was made since. */
@@ -21,6 +22,7 @@
 #include <unistd.h>
 
 #define READ_BYTES 65536
+#define OPENINGS_MAX 16
 #define LINE_BYTES_MAX (8 * SESSION_LOG_LINE_MAX) /* one that is longer was not written by us, and is cut */
 
 typedef struct log_reader {
@@ -161,8 +163,7 @@ static bool is_open(const log_reader *r, ino_t inode)
     return false;
 }
 
-/* All that are newer than the file with this inode; 0: all. */
-static ac_status open_files(log_reader *r, ino_t until, ac_error *err)
+static ac_status open_once(log_reader *r, ino_t until, ac_error *err)
 {
     for (int number = 0; number < SESSION_LOG_FILES; number++) {
         ino_t inode = 0;
@@ -186,6 +187,31 @@ static ac_status open_files(log_reader *r, ino_t until, ac_error *err)
         r->inodes[r->count++] = inode;
     }
     return AC_OK;
+}
+
+/* Of the file that is written to; 0: there is none just now. */
+static ino_t newest(const log_reader *r)
+{
+    ino_t inode = 0;
+    int fd = -1;
+
+    if (open_one(r, 0, &fd, &inode, NULL) != AC_OK)
+        return 0;
+    close(fd);
+    return inode;
+}
+
+/* All that are newer than the file with this inode; 0: all. */
+static ac_status open_files(log_reader *r, ino_t until, ac_error *err)
+{
+    for (int i = 1;; i++) {
+        ino_t before = newest(r);
+        ac_status status = open_once(r, until, err);
+
+        if (status != AC_OK || newest(r) == before || i == OPENINGS_MAX)
+            return status;
+        close_files(r);
+    }
 }
 
 static ac_status read_files(log_reader *r, ac_error *err)
