@@ -6,6 +6,7 @@ a sanitizer on its standard error: memory that leaks fails the test that leaked 
 
 import json
 import os
+import random
 import re
 import select
 import signal
@@ -45,9 +46,16 @@ def wait_until(condition, what, seconds=DEADLINE):
 
 
 def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
+    """One that is free, and that nobody is given who asks the system for any."""
+    with open("/proc/sys/net/ipv4/ip_local_port_range", encoding="ascii") as f:
+        first = int(f.read().split()[0])
+    while True:
+        with socket.socket() as s:
+            try:
+                s.bind(("127.0.0.1", random.randrange(first // 2, first) if first > 4096 else 0))
+                return s.getsockname()[1]
+            except OSError:
+                pass
 
 
 # ---- HTTP ----------------------------------------------------------------------------------------------------------
