@@ -128,7 +128,7 @@ static void test_kept_and_closed(void **state)
             turn(&b);
             assert_false(http_upstream_reusable(b.u));
         }
-        send_options(&b, (http_upstream_request){0});
+        send_options(&b, (http_upstream_request){.stale_ms = DEADLINE_MS});
         assert_int_equal(b.seen.dones, 0); /* never from inside */
         await_done(&b);
         assert_int_equal(b.seen.result, AC_ERR_CLOSED);

@@ -25,7 +25,7 @@
 
 #include <cmocka.h>
 
-#define DEADLINE_MS 10000
+#define DEADLINE_MS 30000
 #define OK_HEAD "HTTP/1.1 200 OK\r\n"
 
 /* ---- a loop, one connection on it, and what was seen ---- */
