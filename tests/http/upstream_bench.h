@@ -141,6 +141,12 @@ static inline void turn(bench *b)
     uv_run(&b->loop.uv, UV_RUN_NOWAIT);
 }
 
+static inline void wait_ms(bench *b, unsigned ms)
+{
+    for (uint64_t begin = uv_now(&b->loop.uv); uv_now(&b->loop.uv) - begin < ms;)
+        uv_run(&b->loop.uv, UV_RUN_ONCE);
+}
+
 static inline void forget(seen *s)
 {
     buf body = s->body;
