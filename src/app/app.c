@@ -315,8 +315,11 @@ void app_close(ac_app *app)
     if (!quiet) {
         unsigned running, waiting;
         workers_counts(app->workers, &running, &waiting);
+        pthread_mutex_lock(&app->lock);
+        unsigned deferred = app->deferred;
+        pthread_mutex_unlock(&app->lock);
         ac_log_error("Stopped without waiting any longer for %u running handlers and %u deferred replies",
-                     running + waiting, app->deferred);
+                     running + waiting, deferred);
     }
     if (app->options.on_stop)
         app->options.on_stop(app, app->options.user);

@@ -151,7 +151,8 @@ void http_transfer_resume(http_transfer *t);
 /* Let it fail with AC_ERR_CLOSED, soon; readers wake up.  Any thread. */
 void http_transfer_cancel(http_transfer *t);
 
-/* What went wrong; HTTP_FAILURE_NONE while it runs. */
+/* What went wrong; HTTP_FAILURE_NONE until head, read or on_done has said so.  Thus it tells whether AC_ERR_TIMEOUT was
+ * the last word. */
 http_failure http_transfer_failure(http_transfer *t);
 
 #endif

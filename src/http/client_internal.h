@@ -87,6 +87,7 @@ struct http_transfer {
     ac_status status;
     http_failure failure;
     ac_error error;
+    bool told; /* a failure, to whoever reads */
 };
 
 /* client_setup.c */

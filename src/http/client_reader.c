@@ -39,6 +39,7 @@ static bool wait_locked(http_transfer *t, const wait_limit *w)
 
 static ac_status report_locked(http_transfer *t, ac_error *err)
 {
+    t->told = true;
     if (t->status != AC_OK && err)
         *err = t->error;
     return t->status;
@@ -189,7 +190,7 @@ http_failure http_transfer_failure(http_transfer *t)
     http_failure failure;
 
     pthread_mutex_lock(&t->lock);
-    failure = t->failure;
+    failure = t->told ? t->failure : HTTP_FAILURE_NONE;
     pthread_mutex_unlock(&t->lock);
     return failure;
 }

@@ -195,6 +195,7 @@ static void settle(http_transfer *t, ac_status status, http_failure failure, con
     pthread_mutex_lock(&t->lock);
     t->status = status;
     t->failure = failure;
+    t->told = t->has_events;
     if (status != AC_OK)
         t->error = *err;
     pthread_mutex_unlock(&t->lock);

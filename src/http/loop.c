@@ -2,7 +2,8 @@
  *
  * The inbox is a stack that senders push onto with one compare-and-swap and that the loop takes whole; only the sender
  * that finds it empty pays for waking the loop.  Deadlines are checked by one coarse timer that runs only while some
- * are armed, so an idle process sleeps. */
+ * are armed, so an idle process sleeps.  They are checked when the sockets have been looked at: a loop that was held up
+ * does not take for silence what waits there. */
 #include "http/loop.h"
 
 #include "base/log.h"
@@ -152,9 +153,17 @@ void http_loop_forget(http_loop *loop, const void *from)
             loop->inputs[i].from = NULL;
 }
 
+static void check_deadlines(http_loop *loop);
+
 static void on_after_poll(uv_check_t *check)
 {
-    http_loop_deliver(check->data);
+    http_loop *loop = check->data;
+
+    http_loop_deliver(loop);
+    if (!uv_is_active((uv_handle_t *)&loop->look))
+        return;
+    uv_idle_stop(&loop->look);
+    check_deadlines(loop);
 }
 
 /* ---- turns ---- */
@@ -191,7 +200,18 @@ static unsigned period_of(const deadline_list *list)
     return MIN(MAX(period, TICK_MS_MIN), TICK_MS_MAX);
 }
 
-static void on_tick(uv_timer_t *tick);
+/* That it is active has the loop look at its sockets without waiting. */
+static void on_look(uv_idle_t *look)
+{
+    (void)look;
+}
+
+static void on_tick(uv_timer_t *tick)
+{
+    http_loop *loop = tick->data;
+
+    uv_idle_start(&loop->look, on_look);
+}
 
 static void set_tick(http_loop *loop, unsigned period)
 {
@@ -210,9 +230,8 @@ static bool is_empty(const deadline_list *list)
 }
 
 /* Afterwards the timer is as slow as what is still armed allows. */
-static void on_tick(uv_timer_t *tick)
+static void check_deadlines(http_loop *loop)
 {
-    http_loop *loop = tick->data;
     uint64_t now = uv_now(&loop->uv);
     unsigned period = 0;
 
@@ -280,6 +299,7 @@ ac_status http_loop_init(http_loop *loop)
         return AC_ERR_NOMEM;
     }
     uv_timer_init(&loop->uv, &loop->tick);
+    uv_idle_init(&loop->uv, &loop->look);
     uv_check_init(&loop->uv, &loop->after_poll);
     uv_prepare_init(&loop->uv, &loop->before_poll);
     loop->wake.data = loop->tick.data = loop->after_poll.data = loop->before_poll.data = loop;
@@ -287,6 +307,7 @@ ac_status http_loop_init(http_loop *loop)
     uv_prepare_start(&loop->before_poll, on_before_poll);
     uv_unref((uv_handle_t *)&loop->wake);
     uv_unref((uv_handle_t *)&loop->tick);
+    uv_unref((uv_handle_t *)&loop->look);
     uv_unref((uv_handle_t *)&loop->after_poll);
     uv_unref((uv_handle_t *)&loop->before_poll);
     http_loop_adopt(loop);
@@ -302,6 +323,7 @@ void http_loop_done(http_loop *loop)
 {
     uv_close((uv_handle_t *)&loop->wake, NULL);
     uv_close((uv_handle_t *)&loop->tick, NULL);
+    uv_close((uv_handle_t *)&loop->look, NULL);
     uv_close((uv_handle_t *)&loop->after_poll, NULL);
     uv_close((uv_handle_t *)&loop->before_poll, NULL);
     uv_run(&loop->uv, UV_RUN_DEFAULT);

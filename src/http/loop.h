@@ -50,6 +50,7 @@ struct http_loop {
     uv_loop_t uv;
     uv_async_t wake;
     uv_timer_t tick;
+    uv_idle_t look;                 /* active from a tick until the sockets have been looked at */
     uv_check_t after_poll;          /* all is read: deliver what was gathered */
     uv_prepare_t before_poll;       /* the end of a turn: run what was held, flush what was logged */
     _Atomic(loop_task *) inbox;     /* newest first */

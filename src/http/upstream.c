@@ -316,6 +316,8 @@ static void fill_defaults(http_upstream_request *r)
         r->idle_timeout_ms = IDLE_TIMEOUT_MS;
     if (!r->write_timeout_ms)
         r->write_timeout_ms = WRITE_TIMEOUT_MS;
+    if (!r->stale_ms)
+        r->stale_ms = STALE_MS;
     if (!r->head_bytes_max)
         r->head_bytes_max = HEAD_BYTES_MAX;
 }
@@ -361,8 +363,8 @@ void upstream_finish(http_upstream *u, ac_status status, const ac_error *err)
     bool plain = u->phase == UPSTREAM_BUSY;
     bool keep = status == AC_OK && plain && u->reader.keep_alive && !u->extra && upstream_all_written(u);
 
-    u->stale =
-        status == AC_ERR_CLOSED && plain && u->kept && !u->heard && uv_now(&u->loop->uv) - u->sent_ms <= STALE_MS;
+    u->stale = status == AC_ERR_CLOSED && plain && u->kept && !u->heard &&
+               uv_now(&u->loop->uv) - u->sent_ms <= u->request.stale_ms;
     u->due_ms = 0;
     u->phase = UPSTREAM_IDLE;
     if (keep) {

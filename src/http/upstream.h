@@ -32,6 +32,7 @@ typedef struct http_upstream_request {
     unsigned first_byte_timeout_ms; /* from the request sent to the head of the answer; 15 min */
     unsigned idle_timeout_ms;       /* silence inside the answer; 60 min */
     unsigned write_timeout_ms;      /* without progress; 60 s */
+    unsigned stale_ms;              /* how soon the end of a kept connection is no answer; 250 ms */
     size_t head_bytes_max;          /* 64 KiB */
     bool upgrade; /* ask for WebSocket (the headers bring Sec-WebSocket-*): after a 101 the connection is a tunnel */
 } http_upstream_request;

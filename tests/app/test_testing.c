@@ -13,6 +13,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define LONG_MS 20000
+
 typedef struct fixture {
     ac_app *app;
     ac_test_client *client;
@@ -212,16 +214,16 @@ static void test_websockets(void **state)
     int code = 0;
     assert_int_equal(ac_test_websocket_send(one, "first"), AC_OK);
     assert_int_equal(ac_test_websocket_send(two, "binary"), AC_OK);
-    assert_int_equal(ac_test_websocket_receive(two, &message, 5000, &code), AC_OK);
+    assert_int_equal(ac_test_websocket_receive(two, &message, LONG_MS, &code), AC_OK);
     assert_int_equal(message.type, AC_MESSAGE_BINARY);
     assert_int_equal(message.length, 3);
     assert_memory_equal(message.data, "\0\1\2", 4);
-    assert_int_equal(ac_test_websocket_receive(one, &message, 5000, &code), AC_OK);
+    assert_int_equal(ac_test_websocket_receive(one, &message, LONG_MS, &code), AC_OK);
     assert_string_equal(message.data, "{\"echo\":\"first\",\"session\":\"s1\"}");
     assert_int_equal(ac_test_websocket_receive(one, &message, 10, &code), AC_ERR_TIMEOUT);
 
     assert_int_equal(ac_test_websocket_send(one, "close"), AC_OK);
-    assert_int_equal(ac_test_websocket_receive(one, &message, 5000, &code), AC_ERR_CLOSED);
+    assert_int_equal(ac_test_websocket_receive(one, &message, LONG_MS, &code), AC_ERR_CLOSED);
     assert_int_equal(code, 4001);
     assert_int_equal(ac_test_websocket_send(one, "late"), AC_ERR_CLOSED);
     ac_test_websocket_free(one);

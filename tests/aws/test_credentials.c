@@ -199,6 +199,7 @@ static void reset(fixture *f)
     set(f, "HOME", "@DIR@");
     set(f, "AWS_CONFIG_FILE", "~/config");
     set(f, "AWS_SHARED_CREDENTIALS_FILE", "@DIR@/credentials");
+    set(f, "AWS_METADATA_SERVICE_TIMEOUT", "30"); /* not the one second that is usual */
     write_file(f, "config", "");
     write_file(f, "credentials", "");
     f->now_ms = clock_unix_ms();

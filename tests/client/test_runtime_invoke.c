@@ -289,6 +289,7 @@ static void an_agent_is_not_asked_twice(void **state)
     assert_int_equal(
         ac_runtime_invoke_pack(h.client, ARN, &(ac_runtime_options){.read_timeout_ms = 200}, NULL, &err, "{}"),
         AC_ERR_TIMEOUT);
+    agent_house_held(&h); /* it may come to the agent after the client has given up */
     assert_int_equal(agent_house_count(&h), 1);
     agent_house_stop(&h);
 }

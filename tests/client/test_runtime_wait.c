@@ -116,7 +116,7 @@ static void out_of_time(void **state)
     assert_int_equal(ac_runtime_wait_ready(h->client, "r-1", &short_wait, NULL, &err), AC_ERR_TIMEOUT);
     assert_string_equal(err.message, "Did not reach READY within 1 seconds");
     assert_true(clock_monotonic_ms() - begun >= 1000);
-    assert_true(line_count >= 2 && line_count <= 12);
+    assert_true(line_count >= 1 && line_count <= 12); /* the first look may have taken all the time */
     BEGIN(DELETING);
     assert_int_equal(ac_runtime_wait_deleted(h->client, "r-1", &short_wait, &err), AC_ERR_TIMEOUT);
     assert_string_equal(err.message, "Resource was not deleted within 1 seconds");

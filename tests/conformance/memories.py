@@ -7,8 +7,8 @@ import uuid
 
 from clients import DATA, DaemonTest, make_client
 
-READY_SECONDS = 10
-RECORD_SECONDS = 20
+READY_SECONDS = 60
+RECORD_SECONDS = 60
 
 UTC = datetime.timezone.utc
 DAY = 24 * 60 * 60

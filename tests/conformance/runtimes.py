@@ -11,7 +11,7 @@ from clients import DaemonTest
 
 BUCKET = "conformance"
 ROLE = "arn:aws:iam::123456789012:role/agent"
-WAIT_SECONDS = 20
+WAIT_SECONDS = 60
 NOBODY = "nobody-a1B2c3D4e5"
 
 

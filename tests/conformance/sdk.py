@@ -22,8 +22,8 @@ sys.path.insert(1, str(HERE.parent / "blackbox"))
 from issuer import Issuer  # noqa: E402
 
 NAME = "agentcored.api.aws"
-WAIT_SECONDS = 30
-PROGRAM_SECONDS = 60
+WAIT_SECONDS = 60
+PROGRAM_SECONDS = 180
 
 
 async def opened(url, **options):

@@ -15,8 +15,8 @@ import tempfile
 import time
 from urllib.parse import urlsplit
 
-READY_SECONDS = 20
-STOP_SECONDS = 20
+READY_SECONDS = 60
+STOP_SECONDS = 60
 READY_TEXT = " is ready on "
 
 PROGRAM = os.environ.get("AGENTCORED", str(pathlib.Path(__file__).resolve().parents[2] / "build/agentcored"))

@@ -17,7 +17,7 @@ sys.path.insert(1, str(HERE.parent / "blackbox"))
 from model_server import ModelServer, say  # noqa: E402
 
 MEMORY = "your-memory-id"
-PROGRAM_SECONDS = 60
+PROGRAM_SECONDS = 180
 ASKED = "What did we discuss about my preferences?"
 
 

@@ -257,7 +257,9 @@ class SelfManaged(MemoryTest):
 
     def wait_for_notices(self, memory_id, count):
         return wait_for(
-            lambda: self.notices(memory_id) if len(self.notices(memory_id)) >= count else None, 20, "notices"
+            lambda: self.notices(memory_id) if len(self.notices(memory_id)) >= count else None,
+            RECORD_SECONDS,
+            "notices",
         )
 
     def test_messages(self):
@@ -293,8 +295,8 @@ class SelfManaged(MemoryTest):
 
     def test_silence(self):
         made = self.make_memory(self_managed({"timeBasedTrigger": {"idleSessionTimeout": 10}}))
-        self.event(made["id"], said("and then nothing"))
         began = time.monotonic()
+        self.event(made["id"], said("and then nothing"))
         message = self.wait_for_notices(made["id"], 1)[0][3]
         self.assertGreater(time.monotonic() - began, 9)
         self.assertEqual(len(self.payload(message)["currentContext"]), 1)

@@ -86,7 +86,7 @@ class Environment(DaemonTest):
     def test_boto3_that_was_told_nothing(self):
         """`agentcored env` is all that a program needs."""
         env = {"PATH": os.environ["PATH"], "AWS_EC2_METADATA_DISABLED": "true", **self.daemon.env}
-        done = subprocess.run([sys.executable, "-c", PROGRAM], env=env, capture_output=True, text=True, timeout=60)
+        done = subprocess.run([sys.executable, "-c", PROGRAM], env=env, capture_output=True, text=True, timeout=180)
         self.assertEqual(done.returncode, 0, done.stderr)
         self.assertEqual(json.loads(done.stdout), ["from-the-environment", "NotImplementedException"])
         found = self.client.get_workload_identity(name="from-the-environment")

@@ -99,7 +99,7 @@ class Commands(AgentTest):
         self.assertEqual((err, end["exitCode"]), ("ž" * 9999, 0))
 
     def test_time_out(self):
-        out, _, end = self.shell("echo begun; sleep 100", session_id(), timeout=1)
+        out, _, end = self.shell("echo begun; sleep 100", session_id(), timeout=3)
         self.assertEqual((out, end["status"]), ("begun\n", "TIMED_OUT"))
 
     def test_time_out_of_range(self):

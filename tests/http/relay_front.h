@@ -27,7 +27,7 @@
 
 #include <cmocka.h>
 
-#define DEADLINE_MS 10000
+#define DEADLINE_MS 30000
 #define LOOPS_MAX 4
 #define KEPT_MAX 256
 
@@ -288,6 +288,7 @@ static inline void front_relay(front *f, http_exchange *x)
         .body_length = r->body_length,
         .upgrade = r->websocket,
         .write_timeout_ms = f->write_timeout_ms,
+        .stale_ms = DEADLINE_MS,
     };
     atomic_fetch_add(&f->started, 1);
     if (http_relay_start(x, &options, &events) != AC_OK) {

@@ -488,6 +488,25 @@ static void cancelling_wakes_readers(void **state)
     http_transfer_free(t);
 }
 
+/* A wait that was too short stays that, whatever becomes of the request before one asks. */
+static void short_waits_are_no_failure(void **state)
+{
+    fixture *f = *state;
+    http_client_response response;
+    const http_client_head *head;
+    http_transfer *t;
+
+    assert_int_equal(http_client_open(f->client, &(http_client_request){.url = at(f, "/hold")}, NULL, &t, NULL), AC_OK);
+    assert_int_equal(http_transfer_head(t, 0, &head, NULL), AC_ERR_TIMEOUT);
+    http_transfer_cancel(t);
+    assert_int_equal(http_client_fetch(f->client, &(http_client_request){.url = at(f, "/b")}, &response, NULL), AC_OK);
+    http_client_response_done(&response); /* so the cancel, which came before, is over */
+    assert_int_equal(http_transfer_failure(t), HTTP_FAILURE_NONE);
+    assert_int_equal(http_transfer_head(t, LONG_MS, &head, NULL), AC_ERR_CLOSED);
+    assert_int_equal(http_transfer_failure(t), HTTP_FAILURE_CANCELLED);
+    http_transfer_free(t);
+}
+
 typedef struct early_cancel {
     pthread_mutex_t lock;
     pthread_cond_t changed;
@@ -584,6 +603,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(slow_readers_hold_the_sender, set_up, tear_down),
         cmocka_unit_test_setup_teardown(callbacks_may_pause, set_up, tear_down),
         cmocka_unit_test_setup_teardown(cancelling_wakes_readers, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(short_waits_are_no_failure, set_up, tear_down),
         cmocka_unit_test_setup_teardown(one_may_be_cancelled_before_it_begins, set_up, tear_down),
         cmocka_unit_test_setup_teardown(freeing_the_client_ends_what_runs, set_up, tear_down),
         cmocka_unit_test_setup_teardown(the_whole_may_take_too_long, set_up, tear_down),

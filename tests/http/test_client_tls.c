@@ -10,7 +10,7 @@
 #include <signal.h>
 
 #define HUGE_BYTES ((size_t)48 << 20) /* more than all buffers between two sockets hold */
-#define LONG_MS 20000
+#define LONG_MS 60000
 
 typedef struct fixture {
     char ca_file[64];
@@ -229,6 +229,7 @@ static void pings_behind_a_message_do_not_move_it(void **state)
     snprintf(url, sizeof url, "wss://127.0.0.1:%d/slow", f->port);
     ws_client_options options = {.url = url, .ca_file = f->ca_file, .no_proxy = true, .no_deflate = true};
     options.ping_interval_ms = 1;
+    options.ping_timeout_ms = LONG_MS; /* there is no answer before all of the message has been read */
     if (ws_client_connect(&options, &ws, &err) != AC_OK)
         fail_msg("%s", err.message);
     char *huge = calloc(1, HUGE_BYTES);

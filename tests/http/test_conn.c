@@ -197,6 +197,29 @@ static void a_stream_without_body_is_a_head(void **state)
     free_server(server);
 }
 
+/* A server that was held up longer than a client may be silent finds what that has sent meanwhile. */
+static void what_came_in_time_is_no_silence(void **state)
+{
+    http_server *server = http_server_new(&(http_server_options){.loops = 1, .body_timeout_ms = 20},
+                                          &(http_service){.on_request = on_request});
+    static const char head[] = "POST /late HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\n", body[] = "{}";
+    char text[256] = "";
+    int pair[2];
+
+    (void)state;
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair), 0);
+    http_home_accept(&server->homes[0], pair[0], false);
+    assert_int_equal(send(pair[1], head, sizeof head - 1, MSG_NOSIGNAL), sizeof head - 1);
+    http_memory_pump(server, 0);
+    assert_int_equal(send(pair[1], body, sizeof body - 1, MSG_NOSIGNAL), sizeof body - 1);
+    usleep(100000); /* it is held up */
+    turn(server);
+    assert_true(recv(pair[1], text, sizeof text - 1, 0) > 0);
+    assert_memory_equal(text, "HTTP/1.1 200 ", 13);
+    close(pair[1]);
+    free_server(server);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -204,6 +227,7 @@ int main(void)
         cmocka_unit_test(a_half_closed_client_gets_all_its_answers),
         cmocka_unit_test(a_half_closed_client_that_leaves_is_noticed),
         cmocka_unit_test(a_stream_without_body_is_a_head),
+        cmocka_unit_test(what_came_in_time_is_no_silence),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -21,6 +21,8 @@
 
 #include <cmocka.h>
 
+#define LONG_MS 20000 /* never reached by a test that works */
+
 /* ---- a server on threads of its own ---- */
 
 typedef struct fixture {
@@ -127,7 +129,7 @@ static void finish(fixture *f)
 {
     http_server_stop(f->server);
     pthread_join(f->thread, NULL);
-    assert_true(workers_stop(f->pool, 5000));
+    assert_true(workers_stop(f->pool, LONG_MS));
     workers_free(f->pool);
     http_server_free(f->server);
 }
@@ -162,8 +164,8 @@ static bool hear(int fd, const char *needle, char *text, size_t size)
         struct pollfd p = {.fd = fd, .events = POLLIN};
         ssize_t got;
 
-        if (poll(&p, 1, 10000) <= 0)
-            fail_msg("no answer within 10 s; so far: %s", text);
+        if (poll(&p, 1, LONG_MS) <= 0)
+            fail_msg("no answer within %d ms; so far: %s", LONG_MS, text);
         got = recv(fd, text + length, size - 1 - length, 0);
         if (got <= 0)
             return false;

@@ -325,7 +325,7 @@ static void test_drain_cuts(void **state)
     _cleanup_(buf_done) buf got = BUF_INIT(1 << 20);
 
     (void)state;
-    open_scene(&s, (http_server_options){.drain_timeout_ms = 300});
+    open_scene(&s, (http_server_options){.drain_timeout_ms = 2000});
     shake_hands(&s);
     http_server_stop(s.f.server);
     say(s.client, "still");

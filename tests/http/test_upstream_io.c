@@ -126,12 +126,12 @@ static void test_takes_nothing(void **state)
 
 #define SWITCHING "HTTP/1.1 101 Switching Protocols\r\nUpgrade: WebSocket\r\nConnection: keep-alive, Upgrade\r\n\r\n"
 
-static void open_tunnel(bench *b, const char *behind)
+static void open_tunnel(bench *b, const char *behind, unsigned write_timeout_ms)
 {
     char text[4096];
 
     connect_pair(b);
-    send_options(b, (http_upstream_request){.upgrade = true, .write_timeout_ms = 100});
+    send_options(b, (http_upstream_request){.upgrade = true, .write_timeout_ms = write_timeout_ms});
     assert_int_equal(http_upstream_write(b->u, "x", 1), AC_ERR_STATE);
     far_read(b, text, sizeof text);
     snprintf(text, sizeof text, "%s%s", SWITCHING, behind);
@@ -148,7 +148,7 @@ static void test_tunnel(void **state)
 
     (void)state;
     bench_open(&b);
-    open_tunnel(&b, "first");
+    open_tunnel(&b, "first", 0);
     assert_int_equal(http_upstream_write(b.u, "hello", 5), AC_OK);
     assert_int_equal(far_read(&b, text, sizeof text), 5);
     far_say(&b, " HTTP/1.1 200 OK\r\n", 18); /* not ours to understand */
@@ -178,7 +178,7 @@ static void test_tunnel_back_pressure(void **state)
 
     (void)state;
     bench_open(&b);
-    open_tunnel(&b, "");
+    open_tunnel(&b, "", 0);
     for (int round = 1; round <= 3; round++) {
         do {
             for (size_t i = 0; i < sizeof piece; i++)
@@ -211,7 +211,7 @@ static void test_tunnel_takes_nothing(void **state)
 
     (void)state;
     bench_open(&b);
-    open_tunnel(&b, "");
+    open_tunnel(&b, "", 100);
     assert_int_equal(http_upstream_write(b.u, piece, sizeof piece), AC_ERR_AGAIN);
     await_done(&b);
     assert_int_equal(b.seen.result, AC_ERR_TIMEOUT);
@@ -226,7 +226,7 @@ static void test_tunnel_broken(void **state)
 
     (void)state;
     bench_open(&b);
-    open_tunnel(&b, "");
+    open_tunnel(&b, "", 0);
     assert_int_equal(send(b.far, "unread", 6, MSG_NOSIGNAL), 6);
     assert_int_equal(http_upstream_write(b.u, "unread", 6), AC_OK);
     close(b.far);

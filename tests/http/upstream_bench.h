@@ -25,7 +25,7 @@
 
 #include <cmocka.h>
 
-#define DEADLINE_MS 10000
+#define DEADLINE_MS 30000
 #define OK_HEAD "HTTP/1.1 200 OK\r\n"
 
 /* ---- a loop, one connection on it, and what was seen ---- */
@@ -139,6 +139,12 @@ static inline void bench_close(bench *b)
 static inline void turn(bench *b)
 {
     uv_run(&b->loop.uv, UV_RUN_NOWAIT);
+}
+
+static inline void wait_ms(bench *b, unsigned ms)
+{
+    for (uint64_t begin = uv_now(&b->loop.uv); uv_now(&b->loop.uv) - begin < ms;)
+        uv_run(&b->loop.uv, UV_RUN_ONCE);
 }
 
 static inline void forget(seen *s)
