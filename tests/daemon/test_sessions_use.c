@@ -510,18 +510,12 @@ static void what_happens_is_in_the_log(void **state)
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
-        use_test(connections_are_kept_and_taken_again),
-        use_test(kept_connections_are_closed_when_idle),
-        use_test(kept_connections_end_with_their_session),
-        use_test(a_new_session_gets_no_connection_of_the_former),
-        use_test(commands_have_their_end_told_once),
-        use_test(end_of_an_unknown_command_is_kept_for_nobody),
-        use_test(output_is_whole_however_slowly_it_is_taken),
-        use_test(end_of_the_session_is_no_end_of_a_command),
-        use_test(command_that_nobody_waits_for_is_killed),
-        use_test(calls_from_inside_are_passed_on),
-        use_test(one_that_writes_without_end_holds_nobody_up),
-        use_test(what_happens_is_in_the_log),
+        use_test(connections_are_kept_and_taken_again),        use_test(kept_connections_are_closed_when_idle),
+        use_test(kept_connections_end_with_their_session),     use_test(a_new_session_gets_no_connection_of_the_former),
+        use_test(commands_have_their_end_told_once),           use_test(end_of_an_unknown_command_is_kept_for_nobody),
+        use_test(output_is_whole_however_slowly_it_is_taken),  use_test(end_of_the_session_is_no_end_of_a_command),
+        use_test(command_that_nobody_waits_for_is_killed),     use_test(calls_from_inside_are_passed_on),
+        use_test(one_that_writes_without_end_holds_nobody_up), use_test(what_happens_is_in_the_log),
     };
 
     session_agent_main(argc, argv);

@@ -328,7 +328,6 @@ static void keeper_free(sessions *all)
 
 ac_status keeper_start(sessions *all, ac_error *err)
 {
-
     all->output_buffer = malloc(OUTPUT_READ_BYTES);
     if (!all->output_buffer || http_loop_init(&all->loop) != AC_OK) {
         free(all->output_buffer);
