@@ -344,6 +344,25 @@ static void warm_ones_take_no_place_that_is_waited_for(void **state)
     session_release(a);
 }
 
+/* One that is being started in advance is nobody's: it does not keep the place from who asks for it. */
+static void warm_ones_give_way_while_they_start(void **state)
+{
+    session_fixture *f = *state;
+    agent_plan plan = {.no_port = true, .plan = {.pool = "p", .warm = 1}}, other = {.no_port = true};
+    sessions_stats stats;
+
+    fixture_sessions_open(f, &(sessions_options){.sessions_max = 2});
+    fake_plan.start_ms = 300;
+    session *a = acquire(f, &plan, "a");
+    do
+        sessions_get_stats(f->all, &stats);
+    while (stats.warm == 0);
+    session *b = acquire(f, &other, "b");
+    assert_string_equal(session_version(b), "");
+    session_release(a);
+    session_release(b);
+}
+
 static void many_take_from_a_pool(void **state)
 {
     session_fixture *f = *state;
@@ -382,6 +401,7 @@ int main(int argc, char **argv)
         times_test(a_dead_warm_one_is_replaced),
         times_test(warm_ones_give_way),
         times_test(warm_ones_take_no_place_that_is_waited_for),
+        times_test(warm_ones_give_way_while_they_start),
         times_test(many_take_from_a_pool),
     };
 

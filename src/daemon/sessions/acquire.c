@@ -45,13 +45,19 @@ static ac_status wait_for(session *s, ac_error *err)
 
 /* ---- room ---- */
 
+/* Nobody's yet: it is ready, or on its way. */
+static bool is_spare(const session *s)
+{
+    return s->warm && (s->state == SESSION_READY || s->state == SESSION_STARTING);
+}
+
 /* Warm ones first, then the longest idle one.  Busy is also what works without a request. */
 static session *find_victim(sessions *all)
 {
     session *victim = NULL;
 
     for (session *s = all->first; s; s = s->next) {
-        if (s->state != SESSION_READY || s->in_use > 0 || s->busy)
+        if (!is_spare(s) && (s->state != SESSION_READY || s->in_use > 0 || s->busy))
             continue;
         if (!victim || s->warm > victim->warm || (s->warm == victim->warm && s->used_ms < victim->used_ms))
             victim = s;
@@ -66,8 +72,10 @@ static ac_status make_room(sessions *all, uint64_t until_ms, bool *ret_waited, a
     if (all->count < all->options.sessions_max)
         return AC_OK;
     session *victim = all->stopping <= all->waiting ? find_victim(all) : NULL;
-    if (victim)
+    if (victim) {
+        victim->gave_way = true;
         session_end(victim, victim->recipe->plan.stop_grace_ms, false, "it was ended to make room for another");
+    }
     if (all->stopping == 0)
         return ac_error_set(err, AC_ERR_QUOTA, "all %u sessions are busy", all->options.sessions_max);
     *ret_waited = true;

@@ -100,6 +100,7 @@ struct session {
     unsigned box_users; /* calls that are using box: it is not freed before they return */
     sandbox *box;
     bool warm;                 /* has no key yet */
+    bool gave_way;             /* ended to make room for another */
     bool was_ready;            /* for once */
     bool was_had;              /* by somebody */
     bool retry;                /* over because another took its place: look again */

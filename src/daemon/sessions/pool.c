@@ -100,7 +100,7 @@ static bool wants_more(const session_pool *p, uint64_t now)
 {
     const sessions *all = p->all;
 
-    /* Who waits for a place has precedence: one that is being started would not give way to him. */
+    /* Who waits for a place has precedence. */
     return !p->dropped && !all->closing && p->count < p->recipe->plan.warm && now >= p->retry_ms &&
            all->count < all->options.sessions_max && all->waiting == 0;
 }
@@ -149,7 +149,8 @@ static void add_warm(session_pool *p)
     pthread_mutex_unlock(&all->lock);
     ac_status status = session_start(s, &err);
     pthread_mutex_lock(&all->lock);
-    note_start(p, status, &err);
+    if (!s->gave_way)
+        note_start(p, status, &err);
     session_unref(s);
 }
 
