@@ -13,6 +13,7 @@
 #include "daemon/resources/arns.h"
 #include "daemon/resources/document.h"
 #include "daemon/resources/ids.h"
+#include "daemon/resources/transact.h"
 #include "daemon/runtime/runtime.h"
 
 #define RUNTIME_CREATING "CREATING"
@@ -88,6 +89,11 @@ ac_status runtime_configuration_prepare(const runtime_room *room, front_call *ca
 /* What a customJWTAuthorizer asks for; its texts are the document's, its lists in memory. */
 ac_status runtime_authorizer_read(yyjson_val *custom, arena *memory, jwt_authorizer *ret_authorizer, ac_error *err)
     AC_MUST_USE;
+
+/* ---- runtimes.c ---- */
+
+/* transact_write of an operation that changes something about the runtime: calls in this daemon know it at once. */
+ac_status runtime_change(front_call *call, transact_fn fn, ac_error *err) AC_MUST_USE;
 
 /* ---- versions.c ---- */
 

@@ -10,8 +10,6 @@
  * deletion. */
 #include "daemon/runtime/control.h"
 
-#include "daemon/resources/transact.h"
-
 #include <string.h>
 
 static const document_member created_members[] = {
@@ -268,18 +266,9 @@ static ac_status list_in(store_tx *tx, front_call *call, void *arg, ac_error *er
     return runtime_answer_page(tx, call, &list, err);
 }
 
-static ac_status change(front_call *call, transact_fn fn, ac_error *err)
-{
-    const runtime_room *room = call->room;
-
-    AC_TRY(transact_write(room->store, call, fn, NULL, err));
-    runtime_targets_forget(room->targets, call->caller.account, front_text(call, "agentRuntimeId"));
-    return AC_OK;
-}
-
 ac_status create_agent_runtime_endpoint(front_call *call, ac_error *err)
 {
-    return change(call, create_in, err);
+    return runtime_change(call, create_in, err);
 }
 
 ac_status get_agent_runtime_endpoint(front_call *call, ac_error *err)
@@ -291,12 +280,12 @@ ac_status get_agent_runtime_endpoint(front_call *call, ac_error *err)
 
 ac_status update_agent_runtime_endpoint(front_call *call, ac_error *err)
 {
-    return change(call, update_in, err);
+    return runtime_change(call, update_in, err);
 }
 
 ac_status delete_agent_runtime_endpoint(front_call *call, ac_error *err)
 {
-    return change(call, delete_in, err);
+    return runtime_change(call, delete_in, err);
 }
 
 ac_status list_agent_runtime_endpoints(front_call *call, ac_error *err)

@@ -69,7 +69,7 @@ void runtime_targets_free(struct runtime_targets *targets);
 #define TARGET_FRESH_MS 1000
 
 /* Find what an ARN, or a runtime's id with accountId, and a qualifier (NULL: DEFAULT) name, for this caller.  Found
- * again without the store for TARGET_FRESH_MS, or until a change in this daemon (runtime_targets_forget).
+ * again without the store for TARGET_FRESH_MS, or until a change in this daemon.
  * AC_ERR_NOT_FOUND: no such runtime or endpoint; AC_ERR_INVALID: not an ARN, an id without accountId; AC_ERR_CONFLICT:
  * it is there but was never READY (its failureReason is in the message). */
 ac_status runtime_target_find(runtime_room *room, const front_call *call, const char *arn_or_id, const char *qualifier,

@@ -5,8 +5,6 @@
  * ending its sessions takes time. */
 #include "daemon/runtime/control.h"
 
-#include "daemon/resources/transact.h"
-
 static const document_member created_members[] = {
     {"agentRuntimeArn", DOCUMENT_ARN, NULL},
     {"agentRuntimeId", DOCUMENT_ID, NULL},
@@ -139,20 +137,22 @@ static ac_status update_in(store_tx *tx, front_call *call, void *arg, ac_error *
     return front_add_time(call, "lastUpdatedAt", runtime.r.updated_ms, err);
 }
 
-/* Something about the runtime changes, which calls in this daemon are to know at once. */
-static ac_status change(front_call *call, transact_fn fn, ac_error *err)
+ac_status runtime_change(front_call *call, transact_fn fn, ac_error *err)
 {
     const runtime_room *room = call->room;
+    const char *account = call->caller.account, *id = front_text(call, "agentRuntimeId");
+    ac_status status;
 
-    AC_TRY(transact_write(room->store, call, fn, NULL, err));
-    runtime_targets_forget(room->targets, call->caller.account, front_text(call, "agentRuntimeId"));
-    return AC_OK;
+    runtime_targets_change(room->targets, account, id);
+    status = transact_write(room->store, call, fn, NULL, err);
+    runtime_targets_changed(room->targets, account, id);
+    return status;
 }
 
 ac_status update_agent_runtime(front_call *call, ac_error *err)
 {
     AC_TRY(runtime_configuration_prepare(call->room, call, err));
-    return change(call, update_in, err);
+    return runtime_change(call, update_in, err);
 }
 
 /* ---- get and list ---- */
@@ -238,5 +238,5 @@ static ac_status delete_in(store_tx *tx, front_call *call, void *arg, ac_error *
 
 ac_status delete_agent_runtime(front_call *call, ac_error *err)
 {
-    return change(call, front_text(call, "agentRuntimeVersion") ? runtime_version_delete_in : delete_in, err);
+    return runtime_change(call, front_text(call, "agentRuntimeVersion") ? runtime_version_delete_in : delete_in, err);
 }
