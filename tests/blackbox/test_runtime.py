@@ -265,7 +265,7 @@ class AgentErrors(RuntimeCase):
         os.kill(teller, signal.SIGSTOP)
         try:
             c = self.conn(self.agent, {"do": "leave", "code": 9}, session)
-            self.assertFalse(c.readable(1.5), "an answer without the news")
+            self.assertFalse(c.readable(1.2), "an answer without the news")
         finally:
             os.kill(teller, signal.SIGCONT)
         self.assert_agent_error(c.read_response(), "code 9")
