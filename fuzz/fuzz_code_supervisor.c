@@ -89,6 +89,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
     if (size < 1 || size > INPUT_BYTES_MAX)
         return 0;
+    if (memmem(data, size, BAIT, strlen(BAIT))) /* a name that comes back in a message */
+        return 0;
     if (outside_fd < 0)
         begin();
     set_up();
