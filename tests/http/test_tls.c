@@ -172,8 +172,8 @@ static int tear_down(void **state)
 
 /* ---- a client ---- */
 
-/* Without time-outs: the kernel begins a wait anew when the ring of a freed loop interrupts it, but one with SO_RCVTIMEO
- * it ends with EINTR. */
+/* Without time-outs: a wait that the ring of a freed loop interrupts is begun anew by the kernel, but one with
+ * SO_RCVTIMEO ends with EINTR. */
 static int dial(void)
 {
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((uint16_t)f.port)};
