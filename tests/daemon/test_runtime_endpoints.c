@@ -300,7 +300,8 @@ static void targets_that_are_not_ready(void **state)
     assert_true(status == AC_OK || is_stale(begun_ms));
     if (status == AC_OK)
         runtime_target_unref(target);
-    runtime_targets_forget(l->room->targets, NULL, NULL);
+    runtime_targets_change(l->room->targets, NULL, NULL);
+    runtime_targets_changed(l->room->targets, NULL, NULL);
     not_found(l, arn, NULL, NULL, AC_ERR_NOT_FOUND);
 }
 

@@ -90,10 +90,16 @@ static ac_status open_work(runtime_room *room, const job *j, work *w, ac_error *
     return AC_OK;
 }
 
-static void close_work(work *w)
+/* Who sees what a job has changed may call at once, and is not to meet what was there before. */
+static ac_status change(work *w, store *s, store_fn fn, ac_error *err)
 {
-    runtime_targets_forget(w->room->targets, w->runtime.scope, w->runtime.id);
-    arena_done(&w->memory);
+    struct runtime_targets *targets = w->room->targets;
+    ac_status status;
+
+    runtime_targets_change(targets, w->runtime.scope, w->runtime.id);
+    status = store_write(s, fn, w, err);
+    runtime_targets_changed(targets, w->runtime.scope, w->runtime.id);
+    return status;
 }
 
 /* ---- deploying ---- */
@@ -165,18 +171,6 @@ static ac_status settle_in(store_tx *tx, void *arg, ac_error *err)
     return job_done(tx, w->job, err);
 }
 
-/* Who sees that a version is READY may call it, and is not to meet the one before it. */
-static ac_status settle(work *w, store *s, ac_error *err)
-{
-    struct runtime_targets *targets = w->room->targets;
-    ac_status status;
-
-    runtime_targets_change(targets, w->runtime.scope, w->runtime.id);
-    status = store_write(s, settle_in, w, err);
-    runtime_targets_changed(targets, w->runtime.scope, w->runtime.id);
-    return status;
-}
-
 /* Whether to come back rather than to say that the deployment has failed. */
 static bool is_worth_another_try(const work *w, ac_status status)
 {
@@ -201,7 +195,7 @@ static ac_status deploy_work(work *w, store *s, const job_run *run, ac_error *er
     }
     if (status != AC_OK)
         w->failure = why.message[0] ? why.message : ac_status_text(status);
-    AC_TRY(settle(w, s, err));
+    AC_TRY(change(w, s, settle_in, err));
     if (status != AC_OK)
         ac_log_warning("Version %s of agent runtime %s cannot be deployed: %s", w->part.id, w->runtime.id, w->failure);
     else
@@ -221,7 +215,7 @@ static ac_status deploy(store *s, const job *j, const job_run *run, void *arg, a
         status = deploy_work(&w, s, run, err);
         pthread_rwlock_unlock(&room->artifacts_lock);
     }
-    close_work(&w);
+    arena_done(&w.memory);
     return status;
 }
 
@@ -291,10 +285,8 @@ static void stop_sessions(const work *w)
 static ac_status delete_work(work *w, store *s, ac_error *err)
 {
     stop_sessions(w);
-    AC_TRY(store_write(s, remove_in, w, err));
-    /* Another daemon may have marked it a moment ago, and the target be remembered here. */
-    runtime_targets_forget(w->room->targets, w->runtime.scope, w->runtime.id);
-    stop_sessions(w); /* of calls that had found their target before */
+    AC_TRY(change(w, s, remove_in, err)); /* another daemon may have marked it, and the target be remembered here */
+    stop_sessions(w);                     /* of calls that had found their target before */
     return AC_OK;
 }
 
@@ -307,7 +299,7 @@ static ac_status delete (store *s, const job *j, const job_run *run, void *arg, 
     status = open_work(arg, j, &w, err);
     if (status == AC_OK)
         status = delete_work(&w, s, err);
-    close_work(&w);
+    arena_done(&w.memory);
     return status;
 }
 

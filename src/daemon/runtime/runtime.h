@@ -81,11 +81,8 @@ DEFINE_CLEANUP(const runtime_target *, runtime_target_unref)
 /* Let a reference end with memory; it is given up at once when that fails.  AC_ERR_NOMEM. */
 ac_status runtime_target_bind(const runtime_target *target, arena *memory, ac_error *err) AC_MUST_USE;
 
-/* Something about a runtime has changed; id NULL: about any. */
-void runtime_targets_forget(struct runtime_targets *targets, const char *account, const char *id);
-
-/* Before, and after, what changes something for callers who see it as soon as it is in the store: none that was read
- * before is found meanwhile. */
+/* Call the first before the transaction that changes something about a runtime, and the second after it, however that
+ * went: nobody who sees the change finds a target that was read before it.  id NULL: about any.  Any thread. */
 void runtime_targets_change(struct runtime_targets *targets, const char *account, const char *id);
 void runtime_targets_changed(struct runtime_targets *targets, const char *account, const char *id);
 

@@ -118,13 +118,6 @@ static void forget(struct runtime_targets *targets, const char *account, const c
     }
 }
 
-void runtime_targets_forget(struct runtime_targets *targets, const char *account, const char *id)
-{
-    pthread_mutex_lock(&targets->lock);
-    forget(targets, account, id);
-    pthread_mutex_unlock(&targets->lock);
-}
-
 void runtime_targets_change(struct runtime_targets *targets, const char *account, const char *id)
 {
     pthread_mutex_lock(&targets->lock);
