@@ -10,7 +10,7 @@
 #include <signal.h>
 #include <stdlib.h>
 
-#define LATE_LOOKS (CODE_IMAGES_MAX + 1)
+#define LATE_LOOKS (CODE_IMAGES_MAX + 1) /* frames that may be there when time is over: images, then the answer */
 #define LOST_TEXT                                                                                                      \
     "its process ended (it was killed, used too much memory, or left by os._exit); all variables are lost, and the "   \
     "next call begins anew"
